@@ -1,0 +1,132 @@
+"""The frozen words that every room speaks: what is run, where, on what data, with what.
+
+All values are immutable pydantic models that survive a JSON round trip. Stored records carry a
+``schema_version``; a record from a newer autotune is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Objective(StrEnum):
+    """What is minimised; the value doubles as the name of the metric."""
+
+    DURATION_S = "duration_s"
+    CORE_SECONDS = "core_seconds"
+    GB_SECONDS = "gb_seconds"
+
+
+class Value(BaseModel):
+    """Base of all words: frozen, closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def digest_of(data: object) -> str:
+    """Return 16 hex digits that identify JSON-like data, whatever the order of its keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Config(Value):
+    """One complete choice: Spark property → Spark string (``None``: unset), and job arguments."""
+
+    properties: dict[str, str | None] = {}
+    arguments: dict[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        """Identity of the choice; equal for equal choices in any order."""
+        return digest_of([self.properties, self.arguments])
+
+
+class Workload(Value):
+    """What is run, with what the person runs it with today.
+
+    ``arguments`` may hold ``{data}``, ``{output}``, ``{scratch}`` and ``{name}`` of an argument
+    parameter; they are filled in per execution. ``properties`` is the person's own
+    configuration (the baseline), whichever way it was set. ``submit_options`` are the other
+    ``spark-submit`` options, verbatim (``--jars``, ``--py-files`` …).
+    """
+
+    name: str
+    application: str
+    arguments: tuple[str, ...] = ()
+    main_class: str | None = None
+    submit_options: tuple[str, ...] = ()
+    properties: dict[str, str] = {}
+    master: str = "local[*]"
+    data: str | None = None
+    ours: bool = False
+    """Shipped with autotune, hence known to be safe to repeat."""
+
+
+class Machine(Value):
+    """Where it runs; the quantities that spaces are relative to."""
+
+    master: str
+    slots: int = Field(ge=1)
+    """Tasks that may run at the same time, over all executors."""
+    executors: int = Field(default=1, ge=1)
+    """JVMs that run tasks: 1 for ``local``, workers for a cluster."""
+    cores_per_executor: int = Field(ge=1)
+    memory_bytes: int = Field(gt=0)
+    """Memory that one machine offers to its Spark JVMs."""
+    spark_version: str | None = None
+    java_version: str | None = None
+    python_version: str | None = None
+    platform: str = ""
+
+
+class Limits(Value):
+    """What one execution may spend."""
+
+    time_s: float | None = Field(default=None, gt=0)
+
+
+class ColumnProfile(Value):
+    """Numbers about one column; ``None`` where the format or the budget did not tell."""
+
+    name: str
+    type: str
+    null_share: float | None = None
+    distinct: int | None = None
+    top_share: float | None = None
+    """Share of rows that hold the most frequent value."""
+
+
+class DatasetProfile(Value):
+    """Numbers about the data of one job; ``estimated`` names the fields that are not exact."""
+
+    path: str
+    format: str
+    rows: int
+    bytes: int
+    files: int
+    largest_file_bytes: int = 0
+    smallest_file_bytes: int = 0
+    row_width_bytes: float = 0.0
+    null_share: float = 0.0
+    key_skew: float = 0.0
+    """Largest ``top_share`` among the columns that look like keys."""
+    columns: tuple[ColumnProfile, ...] = ()
+    estimated: tuple[str, ...] = ()
+
+
+class PropertyFact(Value):
+    """What one version of Spark says of one of its properties."""
+
+    name: str
+    default: str | None
+    """As Spark prints it; ``None``: no default of its own."""
+    session: bool
+    """May be changed on a live session."""
+    doc: str = ""
+    internal: bool = False

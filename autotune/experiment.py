@@ -1,0 +1,81 @@
+"""One experiment, complete and checked: workload × space × budget × objective × seed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from autotune.domain import (
+    SCHEMA_VERSION,
+    DatasetProfile,
+    Limits,
+    Machine,
+    Objective,
+    Value,
+    Workload,
+)
+from autotune.space import Space
+
+
+class Sampler(StrEnum):
+    """How the search proposes; ``gp`` needs the extra of that name."""
+
+    TPE = "tpe"
+    RANDOM = "random"
+    QMC = "qmc"
+    GP = "gp"
+
+
+class Budget(Value):
+    """How much may be spent. ``trials`` bounds the search; baseline and confirmation come on top."""
+
+    trials: int = Field(default=30, ge=1)
+    timeout_s: float | None = Field(default=None, gt=0)
+    """Wall time of the whole study, this session; no new trial starts after it."""
+    baseline_repeats: int = Field(default=2, ge=1)
+    confirm_blocks: int = Field(default=3, ge=0)
+    """Interleaved pairs of winner and baseline measured at the end; 0: none, and no claim."""
+    execution_ratio: float = Field(default=2.0, gt=1)
+    """Time limit of an execution as a multiple of the baseline's time …"""
+    execution_limit_s: float = Field(default=3600.0, gt=0)
+    """… and never more than this, nor for the first baseline."""
+
+    def limits(self, baseline_s: float | None) -> Limits:
+        """Return the limits of the next execution, given what the baseline took if it is known.
+
+        Fifteen seconds are always added: a fixed cost of starting up does not scale with the job.
+        """
+        if baseline_s is None:
+            return Limits(time_s=self.execution_limit_s)
+        return Limits(time_s=min(self.execution_limit_s, baseline_s * self.execution_ratio + 15))
+
+
+class ConfRules(Value):
+    """What the person pins, keeps and leaves out."""
+
+    enforced: dict[str, str] = {}
+    """Set for every execution, the baseline included, and never searched."""
+    preserve: tuple[str, ...] = ()
+    """Kept as the person has them today: never searched."""
+    exclude: tuple[str, ...] = ()
+    """Left out of the space."""
+
+
+class Experiment(Value):
+    """Everything that defines a study. Two equal experiments are the same study."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    workload: Workload
+    space: Space
+    machine: Machine
+    budget: Budget = Budget()
+    objective: Objective = Objective.DURATION_S
+    sampler: Sampler = Sampler.TPE
+    seed: int = 0
+    conf: ConfRules = ConfRules()
+    profile: DatasetProfile | None = None
+    identity: dict[str, str] = {}
+    """What may not change while a study goes on: ``space``, ``data``, ``command``, ``spark`` …
+    → a digest or a short text. Compared when a study is continued."""

@@ -1,0 +1,1 @@
+"""The Spark wing: installation, submission, supervision and event logs."""
