@@ -38,8 +38,8 @@ def digest_of(data: object) -> str:
 class Config(Value):
     """One complete choice: Spark property → Spark string (``None``: unset), and job arguments."""
 
-    properties: dict[str, str | None] = {}
-    arguments: dict[str, str] = {}
+    properties: dict[str, str | None] = Field(default={})
+    arguments: dict[str, str] = Field(default={})
 
     @property
     def digest(self) -> str:
@@ -61,7 +61,7 @@ class Workload(Value):
     arguments: tuple[str, ...] = ()
     main_class: str | None = None
     submit_options: tuple[str, ...] = ()
-    properties: dict[str, str] = {}
+    properties: dict[str, str] = Field(default={})
     master: str = "local[*]"
     data: str | None = None
     ours: bool = False

@@ -28,7 +28,7 @@ class Sampler(StrEnum):
 
 
 class Budget(Value):
-    """How much may be spent. ``trials`` bounds the search; baseline and confirmation come on top."""
+    """How much may be spent; ``trials`` bounds the search, baseline and confirmation come on top."""
 
     trials: int = Field(default=30, ge=1)
     timeout_s: float | None = Field(default=None, gt=0)
@@ -54,7 +54,7 @@ class Budget(Value):
 class ConfRules(Value):
     """What the person pins, keeps and leaves out."""
 
-    enforced: dict[str, str] = {}
+    enforced: dict[str, str] = Field(default={})
     """Set for every execution, the baseline included, and never searched."""
     preserve: tuple[str, ...] = ()
     """Kept as the person has them today: never searched."""
@@ -76,6 +76,6 @@ class Experiment(Value):
     seed: int = 0
     conf: ConfRules = ConfRules()
     profile: DatasetProfile | None = None
-    identity: dict[str, str] = {}
+    identity: dict[str, str] = Field(default={})
     """What may not change while a study goes on: ``space``, ``data``, ``command``, ``spark`` …
     → a digest or a short text. Compared when a study is continued."""

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from pydantic import Field
+
 from autotune.domain import (
     SCHEMA_VERSION,
     Config,
@@ -117,7 +119,7 @@ class Execution(Value):
     """Tail of what the application said when it failed."""
     metrics: Metrics = Metrics()
     steps: tuple[Step, ...] = ()
-    effective: dict[str, str] = {}
+    effective: dict[str, str] = Field(default={})
     """Properties as the application really had them, whoever set them."""
     writes_outside: tuple[str, ...] = ()
     """Places written to that are not in the scratch folder."""
@@ -211,7 +213,9 @@ class Execute(Protocol):
         config: Config,
         limits: Limits,
         on_checkpoint: Callable[[Checkpoint], bool],
-    ) -> Execution: ...
+    ) -> Execution:
+        """Run *workload* once with *config* within *limits*."""
+        ...
 
 
 def trial_names(trials: Sequence[Trial]) -> dict[int, str]:
