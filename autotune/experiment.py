@@ -28,7 +28,7 @@ class Sampler(StrEnum):
 
 
 class Budget(Value):
-    """How much may be spent; ``trials`` bounds the search, baseline and confirmation come on top."""
+    """How much may be spent; ``trials`` bounds the search, the rest comes on top."""
 
     trials: int = Field(default=30, ge=1)
     timeout_s: float | None = Field(default=None, gt=0)
