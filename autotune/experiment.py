@@ -76,6 +76,10 @@ class Experiment(Value):
     seed: int = 0
     conf: ConfRules = ConfRules()
     profile: DatasetProfile | None = None
+    spark_home: str | None = None
+    """Of the Spark that is used; ``None``: the one of the environment."""
+    rerunnable: bool = False
+    """The person vouches that the job may write outside its scratch folder, many times."""
     identity: dict[str, str] = Field(default={})
     """What may not change while a study goes on: ``space``, ``data``, ``command``, ``spark`` …
     → a digest or a short text. Compared when a study is continued."""

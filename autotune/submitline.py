@@ -1,7 +1,8 @@
 """Read what a person types today: ``spark-submit … job.py …`` → its parts.
 
-The options are those of Spark's own parser (``SparkSubmitOptionParser``). What has a property of its
-own becomes that property, so that it is part of the baseline and may be tuned; the rest is kept.
+The options are those of Spark's own parser (``SparkSubmitOptionParser``). What has a property of
+its own becomes that property, so that it is part of the baseline and may be tuned; the rest
+is kept as it is.
 """
 
 from __future__ import annotations
