@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from autotune.domain import Objective, Value
+from autotune.errors import InputError
 from autotune.experiment import ConfRules, Sampler
 
 
@@ -80,3 +82,59 @@ class Draft(Value):
     machine: MachineDraft = MachineDraft()
     conf: ConfRules = ConfRules()
     rerunnable: bool = False
+
+
+def from_flags(way: str, job: str, *, arguments: tuple[str, ...], main_class: str | None) -> Draft:
+    """Return the draft of a job that is named by a flag instead of a file.
+
+    Args:
+        way: ``builtin``, ``sql`` or ``app``.
+        job: what the flag named.
+        arguments: of the job.
+        main_class: of a JAR.
+    """
+    key = {"app": "application"}.get(way, way)
+    workload = {key: job, "arguments": arguments, "class": main_class}
+    return Draft.model_validate({"workload": workload})
+
+
+_BUDGET_FLAGS = ("trials", "timeout", "execution_limit", "baseline_repeats", "confirm_blocks")
+_PLAIN_FLAGS = ("name", "master", "space", "objective", "sampler", "seed", "spark_home", "data")
+
+
+def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
+    """Return the draft with what was said on the command line, which beats the file.
+
+    Raises:
+        InputError: a ``--conf`` is not ``key=value``.
+    """
+    said = {key: value for key, value in flags.items() if value not in (None, (), False)}
+    plain = {key: said[key] for key in _PLAIN_FLAGS if key in said}
+    if isinstance(draft.data, DataDraft) and "data" in plain:
+        plain["data"] = draft.data.model_copy(update={"path": plain["data"]})
+    budget = {key: said[key] for key in _BUDGET_FLAGS if key in said}
+    enforced = dict(_pair(text) for text in said.get("conf", ()))
+    conf = ConfRules(
+        enforced={**draft.conf.enforced, **enforced},
+        preserve=(*draft.conf.preserve, *said.get("preserve", ())),
+        exclude=(*draft.conf.exclude, *said.get("exclude", ())),
+    )
+    update: dict[str, Any] = {
+        **plain,
+        "conf": conf,
+        "budget": draft.budget.model_copy(update=budget),
+    }
+    if said.get("rerunnable"):
+        update["rerunnable"] = True
+    for key, words in (("objective", Objective), ("sampler", Sampler)):
+        if key in update:
+            update[key] = words(update[key])
+    return draft.model_copy(update=update)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        message = f"--conf {text}: write it as key=value"
+        raise InputError(message)
+    return key.strip(), value

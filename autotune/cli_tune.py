@@ -1,0 +1,119 @@
+"""The verb ``tune``: its options, and from them the draft of an experiment."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autotune.cli_options import (
+    form_option,
+    print_result,
+    spark_home_option,
+    storage_option,
+    tracking_option,
+)
+from autotune.errors import InputError
+
+if TYPE_CHECKING:
+    from autotune.draft import Draft
+
+_Verb = Callable[..., Any]
+
+
+def _tune_options(function: _Verb) -> _Verb:
+    options = [
+        click.argument("job", nargs=-1, type=click.UNPROCESSED),
+        click.option("--builtin", help="Tune a built-in workload: taxi."),
+        click.option("--sql", help="Tune a folder of SQL files, over the tables in --data."),
+        click.option("--app", help="Tune this .py or .jar; its arguments follow --."),
+        click.option("--class", "main_class", help="Main class of a JAR."),
+        click.option("--data", help="What {data} stands for: a table or a folder of tables."),
+        click.option("--master", help="local[N], local-cluster[n,c,m] or spark://host:port."),
+        click.option("--name", help="Of the study; else that of the experiment or the job."),
+        click.option("--space", help="A shipped space or a file."),
+        click.option("-n", "--trials", type=click.IntRange(1), help="Executions of the search."),
+        click.option("--timeout", help="Wall time of the study: 90s, 15m, 2h."),
+        click.option("--execution-limit", help="Wall time of one execution, at most."),
+        click.option("--baseline-repeats", type=click.IntRange(1), help="Baseline executions."),
+        click.option("--confirm-blocks", type=click.IntRange(0), help="Blocks that prove a gain."),
+        click.option("--objective", type=click.Choice(_OBJECTIVES), help="What is minimised."),
+        click.option("--sampler", type=click.Choice(_SAMPLERS), help="How the search proposes."),
+        click.option("--seed", type=int, help="Of everything that is drawn."),
+        click.option("--conf", multiple=True, metavar="K=V", help="Set always, never searched."),
+        click.option("--preserve", multiple=True, metavar="K", help="Keep as it is today."),
+        click.option("--exclude", multiple=True, metavar="K", help="Leave out of the space."),
+        click.option("--rerunnable", is_flag=True, help="My job may write where it likes."),
+        click.option("--new", is_flag=True, help="Set a study of this name aside, start afresh."),
+        click.option("-o", "--output-dir", default="mlruns/studies", show_default=True),
+        spark_home_option,
+        storage_option,
+        tracking_option,
+        form_option,
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+_OBJECTIVES = ("duration_s", "core_seconds", "gb_seconds")
+_SAMPLERS = ("tpe", "random", "qmc", "gp")
+
+
+@click.command()
+@_tune_options
+def tune(job: tuple[str, ...], form: str, **flags: Any) -> int:
+    r"""Search for the best configuration of a job by executing it.
+
+    \b
+    autotune tune experiments/taxi.yaml
+    autotune tune --trials 12 -- spark-submit --conf spark.x=y job.py --date 2026-01-01
+    autotune tune --sql queries/ --data tables/
+    """
+    from pathlib import Path
+
+    from autotune.progress import watching
+    from autotune.tune import Places, prepare
+    from autotune.tune import tune as run
+
+    draft = _draft(job, flags)
+    places = Places(
+        storage_url=flags["storage"],
+        tracking_uri=flags["tracking_uri"],
+        folder=Path(flags["output_dir"]),
+    )
+    with watching(_resume_command()) as on_event:
+        experiment = prepare(draft, on_event=on_event)
+        results = run(experiment, places=places, new=flags["new"], on_event=on_event)
+    print_result(form, results.report.to_text(), results.report.to_dict())
+    return 0 if results.usable else 1
+
+
+def _draft(job: tuple[str, ...], flags: dict[str, Any]) -> Draft:
+    from autotune import plan
+    from autotune.draft import from_flags, with_flags
+
+    named = [key for key in ("builtin", "sql", "app") if flags[key]]
+    if len(named) > 1 or (named and named != ["app"] and job):
+        raise InputError("tune: name one job: an experiment, --builtin, --sql, --app or a command")
+    if named:
+        draft = from_flags(
+            named[0], flags[named[0]], arguments=job, main_class=flags["main_class"]
+        )
+    elif not job:
+        raise InputError(
+            "tune: no job named; try `autotune tune experiments/taxi.yaml`"
+            " or `autotune tune -- spark-submit job.py`"
+        )
+    elif len(job) == 1 and job[0].rsplit("/", 1)[-1] != "spark-submit":
+        draft = plan.read_experiment(job[0])
+    else:
+        draft = plan.from_command(job)
+    return with_flags(draft, flags)
+
+
+def _resume_command() -> str:
+    return shlex.join(["autotune", *(word for word in sys.argv[1:] if word != "--new")])
