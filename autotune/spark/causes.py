@@ -1,0 +1,165 @@
+"""Says why an execution failed, from its exit code, the end of its output and its event log.
+
+The order matters: memory first, because an exhausted heap shows up as nearly every other error
+too; then settings that Spark or the JVM refuse; then losses; the rest is the program's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from autotune.record import Cause
+from autotune.spark.logsummary import LogSummary
+
+MOST_CHARS = 2000
+_KILLED = (137, -9)
+"""SIGKILL: what the kernel sends when memory runs out, hardly anybody else."""
+_OUT_OF_MEMORY_EXIT = 52
+"""Spark's own code for a JVM that ended of an OutOfMemoryError (``SparkExitCode.OOM``)."""
+
+_OUT_OF_MEMORY = re.compile(
+    r"java\.lang\.OutOfMemoryError(?! *to)|SparkOutOfMemoryError|\bMemoryError\b"
+    r"|UNABLE_TO_ACQUIRE_MEMORY|Unable to acquire \d+ bytes of memory"
+    r"|OutOfDirectMemoryError|GC overhead limit exceeded"
+    r"|bigger than (?:local )?spark\.driver\.maxResultSize|is bigger than local maxResultSize"
+    r"|Cannot allocate memory|errno=12\b|Could not reserve enough space"
+    r"|insufficient memory for the Java Runtime|Could not allocate (?:the )?\w* ?(?:heap|memory)"
+    r"|Container (?:\S+ )?(?:was )?killed .{0,60}memory|running beyond (?:physical|virtual) memory"
+    r"|[Ee]xit(?:ed with)? (?:code|status):? ?\(?(?:52|137)\b|exited with (?:52|137)\b"
+    r"|oom-kill|OOMKilled|Cannot broadcast the table that is larger|Not enough memory to build"
+)
+_BAD_CONFIG = re.compile(
+    r"Unrecognized (?:VM|JVM|option)|Unrecognized option|Could not create the Java Virtual Machine"
+    r"|Invalid (?:maximum|initial|minimum|thread|young)\w* (?:heap|stack|gen)"
+    r"|Multiple garbage collectors|Conflicting collector|Improperly specified VM option"
+    r"|exceeds the maximum representable size|Error: VM option|Initial heap size set to a larger"
+    r"|System memory \d+ must be at least|Executor memory \d+ must be at least"
+    r"|spark\.[\w.]+ should be|\bspark\.[\w.]+ (?:must|is not allowed|has been removed)"
+    r"|is not allowed to specify max heap|is set to .{0,80}spark\.\w+"
+    r"|INVALID_CONF_VALUE|CANNOT_MODIFY_(?:CONFIG|STATIC)|INVALID_DRIVER_MEMORY"
+    r"|INVALID_EXECUTOR_MEMORY|Could not parse Master URL|Master must either be"
+    r"|Could not find (?:or load )?(?:serializer|codec|shuffle manager)|CODEC_NOT_AVAILABLE"
+    r"|(?:IllegalArgument|NumberFormat|SparkIllegalArgument|Spark|NoSuchElement)"
+    r"Exception: .{0,200}?\bspark\.(?!apache)[a-z][\w.]+"
+    r"|Size must be specified as bytes|Time must be specified as seconds"
+    r"|Error: (?:Total )?(?:[Ee]xecutor|[Dd]river) (?:cores|memory|core) must"
+    r"|Invalid value for parameter|Failed to parse byte string|Failed to parse time string"
+)
+_LOST = re.compile(
+    r"Lost executor|ExecutorLostFailure|All masters are unresponsive|Master removed our app"
+    r"|Failed to connect to master|Disassociated|has been killed\. Reason|Connection refused"
+    r"|application has been killed|SIGTERM handler|RECEIVED SIGNAL (?:TERM|HUP|INT)"
+    r"|Executor heartbeat timed out|MetadataFetchFailed"
+)
+_ERROR = re.compile(r"Traceback \(most recent|Exception\b|\bError\b|\bERROR\b|FATAL")
+_NOISE = re.compile(
+    r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?:INFO|DEBUG|TRACE)|^\S*\[Stage \d+:"
+    r"|^WARNING: Using incubator|^Setting default log level|^To adjust logging level"
+    r"|^Using Spark's default log4j|^Picked up \w*JAVA"
+)
+_FRAME = re.compile(r"^\s+at [\w.$/<>]+|^\s*\.\.\. \d+ more|^\s*~?\[\S+\]$")
+_START = re.compile(r"^(?:Traceback \(most recent|Exception in thread|Error: |Error occurred)")
+
+
+def classify(
+    exit_code: int | None, log_tail: str, summary: LogSummary | None
+) -> tuple[Cause, str]:
+    """Return why an execution failed, and the lines that tell it.
+
+    Args:
+        exit_code: Of the ``spark-submit`` process; negative: the signal that ended it; ``None``:
+            not known.
+        log_tail: The end of what the process wrote to its outputs.
+        summary: What its event log tells, if there is one.
+
+    Returns:
+        The cause, and at most 2,000 characters of telling lines.
+    """
+    lines = [line.rstrip() for line in log_tail.splitlines() if not _NOISE.match(line)]
+    said = _said(summary)
+    everything = [*lines, *said]
+    if (found := _first(_OUT_OF_MEMORY, everything)) is not None:
+        return Cause.OUT_OF_MEMORY, _around(everything, found)
+    if exit_code == _OUT_OF_MEMORY_EXIT:
+        return Cause.OUT_OF_MEMORY, _fit(["the JVM ran out of memory (exit code 52)", *lines[-5:]])
+    if (found := _first(_BAD_CONFIG, everything)) is not None:
+        return Cause.BAD_CONFIG, _around(everything, found)
+    if exit_code in _KILLED:
+        telling = "killed by SIGKILL, as the kernel does when memory runs out"
+        return Cause.OUT_OF_MEMORY, _fit([telling, *lines[-5:]])
+    if (telling := _loss(exit_code, lines, summary)) is not None:
+        return Cause.LOST, telling
+    return Cause.APP_ERROR, _error_lines(lines, said, exit_code)
+
+
+def _said(summary: LogSummary | None) -> list[str]:
+    if summary is None:
+        return []
+    return [*(summary.failure or "").splitlines(), *summary.executor_losses]
+
+
+def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> int | None:
+    return next((index for index, line in enumerate(lines) if pattern.search(line)), None)
+
+
+def _loss(exit_code: int | None, lines: Sequence[str], summary: LogSummary | None) -> str | None:
+    """Return what tells of a loss from outside, if the program itself did not fail."""
+    if (found := _first(_LOST, lines)) is not None:
+        return _around(lines, found)
+    if summary is not None and summary.executor_losses:
+        return _fit(summary.executor_losses)
+    signal = _signal(exit_code)
+    if signal is not None:
+        return _fit([f"ended by signal {signal}", *lines[-5:]])
+    cut = summary is not None and not summary.ended
+    if (exit_code in (0, None) or cut) and _first(_ERROR, lines) is None and exit_code != 1:
+        return _fit(["the application ended without saying why", *lines[-5:]])
+    return None
+
+
+def _signal(exit_code: int | None) -> int | None:
+    if exit_code is None:
+        return None
+    if exit_code < 0:
+        return -exit_code
+    return exit_code - 128 if 128 < exit_code < 128 + 32 else None
+
+
+def _around(lines: Sequence[str], index: int) -> str:
+    """Return the telling line first, then what belongs to it, without stack frames."""
+    following = [line for line in lines[index + 1 : index + 40] if line and not _FRAME.match(line)]
+    before = [line for line in lines[max(0, index - 2) : index] if line and not _FRAME.match(line)]
+    return _fit([*before, lines[index], *following[:6]], important=lines[index])
+
+
+def _error_lines(lines: Sequence[str], said: Sequence[str], exit_code: int | None) -> str:
+    starts = [index for index, line in enumerate(lines) if _START.match(line)]
+    if not starts:
+        starts = [index for index, line in enumerate(lines) if _ERROR.search(line)][-1:]
+    if starts:
+        block = [line for line in lines[starts[-1] :] if line and not _FRAME.match(line)]
+        return _fit(_without_repeats(block))
+    if said:
+        return _fit([line for line in said if not _FRAME.match(line)])
+    return _fit([f"exit code {exit_code}", *lines[-10:]])
+
+
+def _without_repeats(lines: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(lines))
+
+
+def _fit(lines: Iterable[str], *, important: str | None = None) -> str:
+    """Return the lines in at most 2,000 characters; the middle gives way, single lines too."""
+    kept = [_short(line, 600) for line in lines]
+    text = "\n".join(kept).strip()
+    if len(text) > MOST_CHARS and important is not None:
+        text = "\n".join(kept[: kept.index(_short(important, 600)) + 2])
+    return _short(text, MOST_CHARS)
+
+
+def _short(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    head = most // 3
+    return f"{text[:head]} … {text[-(most - head - 3) :]}"
