@@ -1,0 +1,220 @@
+"""CSV, JSON lines and plain text: what a bounded part of the lines tells."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from autotune.dataset.formats import COMPRESSIONS, readable
+from autotune.errors import InputError
+
+_HEAD_BYTES = 1 << 16
+_MAX_LINE_BYTES = 8 << 20
+_MAX_SAMPLE_BYTES = 48 << 20
+_MAX_COUNTED_BYTES = 256 << 20
+_PIECES = 16
+_NAME = re.compile(r"[^\W\d][\w .:/()%#-]*")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the lines of a CSV file are to be read."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    header: bool
+
+    @classmethod
+    def of(cls, path: Path) -> Dialect:
+        """Guess from the first lines: the delimiter that divides them most evenly, and a header
+        where the first line holds distinct words and no number.
+        """  # noqa: D205
+        head, _ = _head(path, _HEAD_BYTES)
+        lines = head.decode("utf-8-sig", errors="replace").splitlines()[:20] or [""]
+        delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
+        first = next(csv.reader(lines[:1], delimiter=delimiter), [""])
+        names = [name.strip() for name in first]
+        header = len(set(names)) == len(names) and all(map(_NAME.fullmatch, names))
+        if not header:
+            names = [f"_c{i}" for i in range(len(first))]
+        return cls(delimiter, tuple(names), header)
+
+    @property
+    def shape(self) -> object:
+        """Equal for files of one table."""
+        return (self.delimiter, self.names)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Whole lines from places all over some files."""
+
+    data: bytes
+    count: int
+    rows: int
+    """Of all files, headers not counted."""
+    exact: bool
+
+
+def _evenness(lines: Sequence[str], mark: str) -> float:
+    counts = [line.count(mark) for line in lines]
+    return min(counts) + sum(counts) / len(counts) / 1000
+
+
+def _head(path: Path, size: int) -> tuple[bytes, int]:
+    """Return whole lines from the start of a file, and how many of its bytes they took."""
+    codec = COMPRESSIONS.get(path.suffix.lower())
+    with readable(path, "text file"), pa.OSFile(str(path)) as raw:
+        stream = pa.CompressedInputStream(raw, codec) if codec else raw
+        data = stream.read(size)
+        while len(data) >= size and b"\n" not in data and len(data) < _MAX_LINE_BYTES:
+            size = len(data)
+            more = stream.read(size)
+            data += more
+            if not more:
+                break
+        ended = not stream.read(1)
+        used = raw.tell()
+    if b"\0" in data:
+        raise InputError(f"{path}: binary, not text; name a Parquet, ORC, CSV or JSON table")
+    if not ended:
+        data = data[: data.rfind(b"\n") + 1]
+        if not data:
+            raise InputError(
+                f"{path}: has a line of more than {_MAX_LINE_BYTES >> 20} MB; split the lines"
+            )
+        used = used if codec else len(data)
+    return data, used
+
+
+def _slice(path: Path, start: int, size: int) -> bytes:
+    """Return the whole lines that begin in ``[start, start + size)`` of a plain file."""
+    with readable(path, "text file"), path.open("rb") as file:
+        file.seek(max(start - 1, 0))
+        data = file.read(size + 1)
+        if b"\n" not in data[1:]:
+            data += file.readline(_MAX_LINE_BYTES)
+    first = data.find(b"\n") + 1 if start else 0
+    return data[first : data.rfind(b"\n") + 1]
+
+
+def read_lines(files: Sequence[Path], sizes: Sequence[int], rows: int, *, header: bool) -> Lines:
+    """Read about *rows* lines, spread over the files, headers left out; at most 48 MB.
+
+    Raises:
+        InputError: It is not text, or lines are longer than 8 MB.
+    """
+    head, _ = _head(files[0], _HEAD_BYTES)
+    width = len(head) / max(head.count(b"\n"), 1)
+    budget = int(min(max(rows * width * 1.05, _HEAD_BYTES), _MAX_SAMPLE_BYTES))
+    if any(path.suffix.lower() in COMPRESSIONS for path in files):
+        return _from_heads(files, sizes, budget, header=header)
+    if sum(sizes) <= budget:
+        pieces = [_whole(path, header) for path in files]
+        data = b"".join(pieces)
+        return Lines(data, data.count(b"\n"), data.count(b"\n"), True)
+    data = b"".join(_spread_pieces(files, sizes, budget, header=header))
+    count = data.count(b"\n")
+    if sum(sizes) <= _MAX_COUNTED_BYTES:
+        return Lines(data, count, sum(map(_count_lines, files)) - header * len(files), True)
+    return Lines(data, count, round(sum(sizes) * count / max(len(data), 1)), False)
+
+
+def _whole(path: Path, header: bool) -> bytes:
+    with readable(path, "text file"):
+        data = path.read_bytes()
+    if b"\0" in data:
+        raise InputError(f"{path}: binary, not text; name a Parquet, ORC, CSV or JSON table")
+    data = data if data.endswith(b"\n") else data + b"\n"
+    return _without_header(data) if header else data
+
+
+def _without_header(data: bytes) -> bytes:
+    return data[data.find(b"\n") + 1 :]
+
+
+def _spread_pieces(
+    files: Sequence[Path], sizes: Sequence[int], budget: int, *, header: bool
+) -> list[bytes]:
+    total, size = sum(sizes), budget // _PIECES
+    starts = [round((total - size) * i / (_PIECES - 1)) for i in range(_PIECES)]
+    pieces, before = [], 0
+    for path, length in zip(files, sizes, strict=True):
+        for start in (s - before for s in starts if before <= s < before + length):
+            piece = _slice(path, start, size)
+            pieces.append(_without_header(piece) if header and not start else piece)
+        before += length
+    return pieces
+
+
+def _from_heads(
+    files: Sequence[Path], sizes: Sequence[int], budget: int, *, header: bool
+) -> Lines:
+    """Compressed files can only be read from their start: take some of them."""
+    step = max(1, len(files) // _PIECES)
+    chosen = files[::step]
+    heads = [_head(path, budget // len(chosen) + 1) for path in chosen]
+    bodies = [_without_header(data) if header else data for data, _ in heads]
+    data = b"".join(body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies)
+    count = data.count(b"\n")
+    used = sum(taken for _, taken in heads)
+    whole = used >= sum(sizes)
+    return Lines(data, count, count if whole else round(count * sum(sizes) / used), whole)
+
+
+def _count_lines(path: Path) -> int:
+    lines, last = 0, b"\n"
+    with readable(path, "text file"), path.open("rb") as file:
+        while block := file.read(1 << 20):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    return lines + (last != b"\n")
+
+
+def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> pa.Table:
+    """Decode lines to columns; types are inferred from all of *data*.
+
+    Raises:
+        InputError: They can't be.
+    """
+    if not data.strip():
+        return pa.table({})
+    if kind == "text":
+        lines = data.decode("utf-8", errors="replace").splitlines()
+        return pa.table({"value": pa.array(lines, pa.string())})
+    if kind == "json":
+        return _parse_json(path, data)
+    from pyarrow import csv as pacsv
+
+    assert dialect is not None
+    with readable(path, "CSV file"):
+        table = pacsv.read_csv(
+            pa.BufferReader(data),
+            pacsv.ReadOptions(column_names=dialect.names, block_size=len(data) + 1),
+            pacsv.ParseOptions(
+                delimiter=dialect.delimiter, invalid_row_handler=lambda row: "skip"
+            ),
+            pacsv.ConvertOptions(strings_can_be_null=True),
+        )
+    if not table.num_rows:
+        raise InputError(
+            f"{path}: no line has the {len(dialect.names)} fields of the first; mend it"
+        )
+    return table
+
+
+def _parse_json(path: Path, data: bytes) -> pa.Table:
+    from pyarrow import json
+
+    if data.lstrip()[:1] != b"{":
+        raise InputError(f"{path}: not JSON lines; write one object {{…}} on each line")
+    with readable(path, "JSON lines file"):
+        table = json.read_json(pa.BufferReader(data), json.ReadOptions(block_size=len(data) + 1))
+    if table.num_rows != sum(1 for line in data.splitlines() if line.strip()):
+        raise InputError(f"{path}: an object spans lines; write one object {{…}} on each line")
+    return table
