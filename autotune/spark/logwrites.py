@@ -53,8 +53,6 @@ _SAFE_SINK = re.compile(r"Foreach ?Batch|ConsoleTable|MemorySink|MemoryTable|Noo
 _URL_SECRET = re.compile(
     r"//[^/@\s]*@|[;?&](user|password|pwd|token)\w*=[^;&,\])]*", re.IGNORECASE
 )
-    r"//[^/@\s]*@|[;?&](user|password|pwd|token)\w*=[^;&,\])]*", re.IGNORECASE
-)
 
 
 @dataclass(slots=True)
