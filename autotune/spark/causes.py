@@ -88,8 +88,8 @@ def classify(
     if exit_code in _KILLED:
         telling = "killed by SIGKILL, as the kernel does when memory runs out"
         return Cause.OUT_OF_MEMORY, _fit([telling, *lines[-5:]])
-    if (telling := _loss(exit_code, lines, summary)) is not None:
-        return Cause.LOST, telling
+    if (loss := _loss(exit_code, lines, summary)) is not None:
+        return Cause.LOST, loss
     return Cause.APP_ERROR, _error_lines(lines, said, exit_code)
 
 

@@ -1,14 +1,8 @@
-"""Folds the events of one log into numbers, in memory that does not grow with the log.
-
-Task times of a stage are kept as a uniform sample (Vitter's algorithm R, 1985) and dropped when
-the stage ends; everything else is a running sum or a largest value.
-"""
+"""Folds the events of one log into one summary, in memory that does not grow with the log."""
 
 from __future__ import annotations
 
-import random
 import re
-import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +12,7 @@ from autotune.domain import Value
 from autotune.record import Metrics, Step
 from autotune.spark.logcost import CostMeter
 from autotune.spark.logsteps import SQL_END, SQL_START, STEP_EVENTS, StepTracker
+from autotune.spark.logtasks import TaskMeter
 from autotune.spark.logwrites import WriteFinder
 
 Event = dict[str, Any]
@@ -37,8 +32,6 @@ SUMMARY_EVENTS = STEP_EVENTS | {
     PLAN_AGAIN,
     PROGRESS,
 }
-_SAMPLE = 1000
-_OPEN_STAGES = 200
 _DISTINCT_VALUES = 50
 _TEXT = 2000
 _LOSSES = 5
@@ -77,28 +70,15 @@ class LogSummary(Value):
 
 
 @dataclass(slots=True)
-class _Stage:
-    """Task times of one stage that runs."""
-
-    total_s: float = 0.0
-    longest_s: float = 0.0
-    tasks: int = 0
-    sample: list[float] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Fold:
     """The running state of one pass over a log."""
 
     steps: StepTracker = field(default_factory=StepTracker)
     writes: WriteFinder = field(default_factory=WriteFinder)
+    tasks: TaskMeter = field(default_factory=TaskMeter)
     cost: CostMeter = field(default_factory=CostMeter)
     lines: int = 0
     ignored: int = 0
-    _sums: dict[str, float] = field(default_factory=dict)
-    _heaps: dict[str, int] = field(default_factory=dict)
-    _stages: dict[tuple[int, int], _Stage] = field(default_factory=dict)
-    _heaviest: tuple[float, float] = (0.0, 1.0)
     _application: Event = field(default_factory=dict)
     _version: str | None = None
     _properties: dict[str, str] = field(default_factory=dict)
@@ -108,7 +88,6 @@ class Fold:
     _losses: list[str] = field(default_factory=list)
     _last_ms: float = 0.0
     _driver_storage: int | None = None
-    _random: random.Random = field(default_factory=lambda: random.Random(0))
 
     def add(self, kind: str, event: Event) -> None:
         """Take one event.
@@ -117,7 +96,8 @@ class Fold:
             KeyError | TypeError | ValueError | AttributeError: It is not what Spark writes.
         """
         if kind == "SparkListenerTaskEnd":
-            self._task(event)
+            self.tasks.task(event)
+            self._seen(event["Task Info"]["Finish Time"])
             return
         if kind in STEP_EVENTS:
             self.steps.add(kind, event)
@@ -127,8 +107,6 @@ class Fold:
     def summary(self) -> LogSummary:
         """Return what the events so far amount to."""
         start, end = self.steps.start_ms, self.steps.end_ms
-        for key in list(self._stages):
-            self._close_stage(key)
         effective = self._effective()
         until = end if end is not None else max(self._last_ms, start or 0.0)
         core_seconds, gb_seconds = self.cost.totals(start, until, self._properties)
@@ -142,28 +120,13 @@ class Fold:
             ended=end is not None,
             failure=self._failure,
             executor_losses=tuple(self._losses),
-            metrics=self._metrics(core_seconds, gb_seconds),
+            metrics=self.tasks.metrics(core_seconds, gb_seconds),
             steps=self.steps.ended(),
             effective=effective,
             driver_heap_bytes=self._driver_heap(effective),
             writes=self.writes.writes(effective),
             lines=self.lines,
             ignored_lines=self.ignored,
-        )
-
-    def _metrics(self, core_seconds: float, gb_seconds: float) -> Metrics:
-        values = {
-            name: value if isinstance(Metrics.model_fields[name].default, float) else int(value)
-            for name, value in self._sums.items()
-        }
-        return Metrics.model_validate(
-            {
-                **values,
-                "peak_heap_bytes": max(self._heaps.values(), default=0),
-                "task_skew": self._heaviest[1],
-                "core_seconds": core_seconds,
-                "gb_seconds": gb_seconds,
-            }
         )
 
     def _effective(self) -> dict[str, str]:
@@ -180,83 +143,13 @@ class Fold:
         fraction = float(effective.get("spark.memory.fraction", "0.6"))
         return round(self._driver_storage / fraction) + _RESERVED_HEAP_BYTES if fraction else None
 
-    def _count(self, name: str, value: float) -> None:
-        self._sums[name] = self._sums.get(name, 0) + value
-
-    def _largest(self, name: str, value: float) -> None:
-        self._sums[name] = max(self._sums.get(name, 0), value)
-
-    def _task(self, event: Event) -> None:
-        info, metrics = event["Task Info"], event.get("Task Metrics")
-        self._count("tasks", 1)
-        reason = event["Task End Reason"]["Reason"]
-        if reason not in ("Success", "TaskKilled"):
-            self._count("failed_tasks", 1)
-        self._seen(info["Finish Time"])
-        self._heap(str(info["Executor ID"]), event.get("Task Executor Metrics"))
-        if reason == "Success":
-            self._task_time(event, (info["Finish Time"] - info["Launch Time"]) / 1000)
-        if metrics:
-            self._task_sums(metrics)
-
-    def _task_sums(self, metrics: Event) -> None:
-        self._count("executor_run_time_s", metrics["Executor Run Time"] / 1e3)
-        self._count("executor_cpu_time_s", metrics.get("Executor CPU Time", 0) / 1e9)
-        self._count("jvm_gc_time_s", metrics["JVM GC Time"] / 1e3)
-        self._count("memory_spilled_bytes", metrics["Memory Bytes Spilled"])
-        self._count("disk_spilled_bytes", metrics["Disk Bytes Spilled"])
-        self._largest("peak_execution_memory_bytes", metrics.get("Peak Execution Memory", 0))
-        read = metrics.get("Shuffle Read Metrics") or {}
-        self._count(
-            "shuffle_read_bytes",
-            read.get("Remote Bytes Read", 0) + read.get("Local Bytes Read", 0),
-        )
-        written = metrics.get("Shuffle Write Metrics") or {}
-        self._count("shuffle_write_bytes", written.get("Shuffle Bytes Written", 0))
-        source, sink = metrics.get("Input Metrics") or {}, metrics.get("Output Metrics") or {}
-        self._count("input_bytes", source.get("Bytes Read", 0))
-        self._count("input_rows", source.get("Records Read", 0))
-        self._count("output_bytes", sink.get("Bytes Written", 0))
-        self._count("output_rows", sink.get("Records Written", 0))
-
-    def _task_time(self, event: Event, seconds: float) -> None:
-        key = (event["Stage ID"], event["Stage Attempt ID"])
-        stage = self._stages.get(key)
-        if stage is None:
-            if len(self._stages) >= _OPEN_STAGES:
-                self._close_stage(next(iter(self._stages)))
-            stage = self._stages[key] = _Stage()
-        stage.tasks += 1
-        stage.total_s += seconds
-        stage.longest_s = max(stage.longest_s, seconds)
-        if len(stage.sample) < _SAMPLE:
-            stage.sample.append(seconds)
-        elif (place := self._random.randrange(stage.tasks)) < _SAMPLE:
-            stage.sample[place] = seconds
-
-    def _close_stage(self, key: tuple[int, int]) -> None:
-        stage = self._stages.pop(key, None)
-        if stage and stage.total_s > self._heaviest[0]:
-            median = max(statistics.median(stage.sample), 0.001)
-            self._heaviest = (stage.total_s, max(1.0, stage.longest_s / median))
-
-    def _stage_completed(self, event: Event) -> None:
-        info = event["Stage Info"]
-        self._count("stages", 1)
-        self._close_stage((info["Stage ID"], info["Stage Attempt ID"]))
-        self._seen(info.get("Completion Time"))
-
-    def _stage_metrics(self, event: Event) -> None:
-        self._heap(str(event["Executor ID"]), event.get("Executor Metrics"))
-
-    def _heap(self, executor: str, metrics: Event | None) -> None:
-        heap = (metrics or {}).get("JVMHeapMemory", 0)
-        if heap > self._heaps.get(executor, 0):
-            self._heaps[executor] = heap
-
     def _seen(self, time_ms: float | None) -> None:
         if time_ms and time_ms > self._last_ms:
             self._last_ms = time_ms
+
+    def _stage_completed(self, event: Event) -> None:
+        self.tasks.stage_completed(event)
+        self._seen(event["Stage Info"].get("Completion Time"))
 
     def _log_started(self, event: Event) -> None:
         self._version = str(event["Spark Version"])
@@ -269,7 +162,7 @@ class Fold:
         self._properties = {str(k): str(v) for k, v in event["Spark Properties"].items()}
 
     def _job_started(self, event: Event) -> None:
-        self._count("jobs", 1)
+        self.tasks.count("jobs")
         self._seen(event["Submission Time"])
         self.writes.job(event)
 
@@ -318,7 +211,9 @@ _HANDLERS = {
     "SparkListenerExecutorAdded": lambda fold, event: fold.cost.added(event),
     "SparkListenerExecutorRemoved": Fold._executor_removed,
     "SparkListenerStageCompleted": Fold._stage_completed,
-    "SparkListenerStageExecutorMetrics": Fold._stage_metrics,
+    "SparkListenerStageExecutorMetrics": lambda fold, event: fold.tasks.heap(
+        event["Executor Metrics"]
+    ),
     "SparkListenerJobStart": Fold._job_started,
     "SparkListenerJobEnd": Fold._job_ended,
     SQL_START: Fold._sql_started,

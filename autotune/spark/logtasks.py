@@ -1,0 +1,124 @@
+"""Sums over all tasks of an application, and how evenly the work was spread.
+
+Task times of a stage are kept as a uniform sample (Vitter's algorithm R, 1985) and dropped when
+the stage ends; everything else is a running sum or a largest value.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+from autotune.record import Metrics
+
+Event = dict[str, Any]
+
+_SAMPLE = 1000
+_OPEN_STAGES = 200
+
+
+@dataclass(slots=True)
+class _Stage:
+    """Task times of one stage that runs."""
+
+    total_s: float = 0.0
+    longest_s: float = 0.0
+    tasks: int = 0
+    sample: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TaskMeter:
+    """Folds ends of tasks and stages into sums and largest values."""
+
+    _sums: dict[str, float] = field(default_factory=dict)
+    _peak_heap_bytes: int = 0
+    _stages: dict[tuple[int, int], _Stage] = field(default_factory=dict)
+    _heaviest: tuple[float, float] = (0.0, 1.0)
+    _random: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def count(self, name: str, value: float = 1) -> None:
+        """Add to one of the sums of :class:`Metrics`."""
+        self._sums[name] = self._sums.get(name, 0) + value
+
+    def task(self, event: Event) -> None:
+        """Take the end of a task, whether it succeeded or not.
+
+        A task that was killed by order (a speculative copy, a cancelled stage) is not a failure.
+        """
+        info, metrics = event["Task Info"], event.get("Task Metrics")
+        self.count("tasks")
+        reason = event["Task End Reason"]["Reason"]
+        if reason not in ("Success", "TaskKilled"):
+            self.count("failed_tasks")
+        self.heap(event.get("Task Executor Metrics"))
+        if reason == "Success":
+            self._task_time(event, (info["Finish Time"] - info["Launch Time"]) / 1000)
+        if metrics:
+            self._task_sums(metrics)
+
+    def stage_completed(self, event: Event) -> None:
+        """Take the end of a stage, and forget its tasks."""
+        info = event["Stage Info"]
+        self.count("stages")
+        self._close((info["Stage ID"], info["Stage Attempt ID"]))
+
+    def heap(self, metrics: Event | None) -> None:
+        """Take what an executor reported of its memory; only sampled by Spark, so often zero."""
+        self._peak_heap_bytes = max(self._peak_heap_bytes, (metrics or {}).get("JVMHeapMemory", 0))
+
+    def metrics(self, core_seconds: float, gb_seconds: float) -> Metrics:
+        """Return everything so far; stages that never ended count as they are."""
+        for key in list(self._stages):
+            self._close(key)
+        values = {
+            name: value if isinstance(Metrics.model_fields[name].default, float) else int(value)
+            for name, value in self._sums.items()
+        }
+        values["peak_heap_bytes"] = self._peak_heap_bytes
+        values["task_skew"] = self._heaviest[1]
+        values["core_seconds"], values["gb_seconds"] = core_seconds, gb_seconds
+        return Metrics.model_validate(values)
+
+    def _task_sums(self, metrics: Event) -> None:
+        read = metrics.get("Shuffle Read Metrics") or {}
+        written = metrics.get("Shuffle Write Metrics") or {}
+        source, sink = metrics.get("Input Metrics") or {}, metrics.get("Output Metrics") or {}
+        self.count("executor_run_time_s", metrics["Executor Run Time"] / 1e3)
+        self.count("executor_cpu_time_s", metrics.get("Executor CPU Time", 0) / 1e9)
+        self.count("jvm_gc_time_s", metrics["JVM GC Time"] / 1e3)
+        self.count("memory_spilled_bytes", metrics["Memory Bytes Spilled"])
+        self.count("disk_spilled_bytes", metrics["Disk Bytes Spilled"])
+        remote = read.get("Remote Bytes Read", 0)
+        self.count("shuffle_read_bytes", remote + read.get("Local Bytes Read", 0))
+        self.count("shuffle_write_bytes", written.get("Shuffle Bytes Written", 0))
+        self.count("input_bytes", source.get("Bytes Read", 0))
+        self.count("input_rows", source.get("Records Read", 0))
+        self.count("output_bytes", sink.get("Bytes Written", 0))
+        self.count("output_rows", sink.get("Records Written", 0))
+        peak = metrics.get("Peak Execution Memory", 0)
+        if peak > self._sums.get("peak_execution_memory_bytes", 0):
+            self._sums["peak_execution_memory_bytes"] = peak
+
+    def _task_time(self, event: Event, seconds: float) -> None:
+        key = (event["Stage ID"], event["Stage Attempt ID"])
+        stage = self._stages.get(key)
+        if stage is None:
+            if len(self._stages) >= _OPEN_STAGES:
+                self._close(next(iter(self._stages)))
+            stage = self._stages[key] = _Stage()
+        stage.tasks += 1
+        stage.total_s += seconds
+        stage.longest_s = max(stage.longest_s, seconds)
+        if len(stage.sample) < _SAMPLE:
+            stage.sample.append(seconds)
+        elif (place := self._random.randrange(stage.tasks)) < _SAMPLE:
+            stage.sample[place] = seconds
+
+    def _close(self, key: tuple[int, int]) -> None:
+        stage = self._stages.pop(key, None)
+        if stage and stage.total_s > self._heaviest[0]:
+            median = max(statistics.median(stage.sample), 0.001)
+            self._heaviest = (stage.total_s, max(1.0, stage.longest_s / median))
