@@ -1,0 +1,85 @@
+"""The files that are kept beside the numbers: free of secrets, readable without autotune."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from autotune.experiment import Experiment
+from autotune.ledger.entries import metrics, params
+from autotune.record import Trial, trial_names
+from autotune.redaction import Secrets
+
+
+def trial_files(experiment: Experiment, trial: Trial) -> dict[str, str]:
+    """Return the files kept with a trial: asked and effective config, numbers, steps, error."""
+    execution = trial.execution
+    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+    asked = {**trial.config.properties, **trial.config.arguments}
+    effective = {name: execution.effective[name] for name in asked if name in execution.effective}
+    files = {
+        "config.json": _json(
+            {"asked": asked, "effective": effective, "config_hash": trial.config.digest}
+        ),
+        "metrics.json": _json(
+            {
+                "wall_s": execution.wall_s,
+                "duration_s": execution.duration_s,
+                **execution.metrics.model_dump(mode="json"),
+            }
+        ),
+    }
+    if execution.steps:
+        files["steps.json"] = _json([step.model_dump(mode="json") for step in execution.steps])
+    if execution.error:
+        files["error.txt"] = execution.error
+    return {name: secrets.scrub(text) for name, text in files.items()}
+
+
+def study_files(experiment: Experiment) -> dict[str, str]:
+    """Return the files that a study begins with; secrets are left out."""
+    workload = experiment.workload
+    secrets = Secrets(workload.properties, workload.arguments)
+    shown = {name: value for name, value in workload.properties.items() if not secrets.hides(name)}
+    public = experiment.model_copy(
+        update={"workload": workload.model_copy(update={"properties": shown})}
+    )
+    files = {"experiment.json": secrets.scrub(public.model_dump_json(indent=2))}
+    if experiment.profile is not None:
+        files["profile.json"] = experiment.profile.model_dump_json(indent=2)
+    return files
+
+
+def trials_csv(experiment: Experiment, trials: Sequence[Trial]) -> str:
+    """Return all trials as one table, for a spreadsheet."""
+    names = trial_names(trials)
+    rows = []
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        execution = trial.execution
+        rows.append(
+            {
+                "number": trial.number,
+                "name": names[trial.number],
+                "purpose": trial.purpose.value,
+                "origin": trial.origin.value,
+                "status": execution.status.value,
+                "cause": execution.cause.value if execution.cause else "",
+                "started_at": execution.started_at.isoformat(),
+                **metrics(trial, trials),
+                **params(experiment, trial),
+            }
+        )
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return Secrets(experiment.workload.properties, experiment.workload.arguments).scrub(
+        text.getvalue()
+    )
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, indent=2, sort_keys=True) + "\n"

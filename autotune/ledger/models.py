@@ -1,0 +1,169 @@
+"""The predictor in MLflow's model registry: with signature, input example and aliases."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from pydantic import ConfigDict
+
+from autotune.domain import Value
+from autotune.errors import EnvironmentFault
+from autotune.ledger.connection import Connection
+from autotune.ledger.entries import finite, key_of, shortened
+
+MODEL_NAME: Final = "spark-autotune-predictor"
+MODEL_EXPERIMENT: Final = "spark-tuning-predictor"
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+_FOLDER: Final = "model"
+_EXTRA: Final = "autotune"
+
+
+class Lesson(Value):
+    """What a predictor was trained on, and how good it is: kept beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    input_example: Any
+    """A few rows as ``predict`` takes them (a pandas table); the signature is read from it."""
+    output_example: Any = None
+    """What ``predict`` answers to it; asked of the model where it is not given."""
+    metrics: Mapping[str, float] = {}
+    params: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
+    files: Mapping[str, bytes] = {}
+    """File name → content, kept in the model's folder and handed back with it."""
+    requirements: tuple[str, ...] = ()
+    """Of the packages that load it; named, because guessing them takes MLflow a minute."""
+    trusted_types: tuple[str, ...] = ()
+    """Types outside scikit-learn and NumPy that skops may rebuild."""
+
+
+class Champion(Value):
+    """The predictor in charge."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    model: Any
+    version: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    files: dict[str, bytes]
+
+
+def register(
+    connection: Connection,
+    client: MlflowClient,
+    model: object,
+    lesson: Lesson,
+    *,
+    promote: bool,
+) -> str:
+    """Save *model* without pickle (skops), register it, and point the aliases; its version."""
+    experiment_id = connection.experiment_id(client, MODEL_EXPERIMENT)
+    run_id = client.create_run(
+        experiment_id, run_name=MODEL_NAME, tags=dict(lesson.tags)
+    ).info.run_id
+    numbers = finite(dict(lesson.metrics))
+    client.log_batch(
+        run_id,
+        metrics=[Metric(key_of(key), value, 0, 0) for key, value in numbers.items()],
+        params=[
+            Param(key_of(key), shortened(value, 6000)) for key, value in lesson.params.items()
+        ],
+    )
+    with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
+        path = Path(folder, _FOLDER)
+        _save(model, lesson, path)
+        for name, content in lesson.files.items():
+            (path / _EXTRA).mkdir(exist_ok=True)
+            (path / _EXTRA / Path(name).name).write_bytes(content)
+        client.log_artifacts(run_id, str(path), _FOLDER)
+    client.set_terminated(run_id)
+    _ensure_model(client)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{_FOLDER}"
+    version = client.create_model_version(MODEL_NAME, source, run_id, dict(lesson.tags)).version
+    first = _version_of(client, CHAMPION) is None
+    alias = CHAMPION if promote or first else CHALLENGER
+    client.set_registered_model_alias(MODEL_NAME, alias, str(version))
+    return str(version)
+
+
+def load_champion(client: MlflowClient) -> Champion | None:
+    """Return the model behind the alias ``champion`` with its files, or ``None``.
+
+    Raises:
+        EnvironmentFault: it is registered, and can't be loaded.
+    """
+    version = _version_of(client, CHAMPION)
+    if version is None:
+        return None
+    import mlflow.sklearn as flavour
+
+    with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
+        try:
+            path = Path(client.download_artifacts(version.run_id, _FOLDER, folder))
+            model = flavour.load_model(str(path))
+            beside = (path / _EXTRA).iterdir() if (path / _EXTRA).is_dir() else ()
+            extra = {file.name: file.read_bytes() for file in beside}
+        except Exception as error:
+            raise EnvironmentFault(
+                f"model {MODEL_NAME} version {version.version}: can't be loaded"
+                f" ({str(error).splitlines()[0]}): train a new one with `autotune train`"
+            ) from error
+    run = client.get_run(version.run_id)
+    return Champion(
+        model=model,
+        version=str(version.version),
+        tags=dict(version.tags),
+        metrics=dict(run.data.metrics),
+        files=extra,
+    )
+
+
+def _save(model: object, lesson: Lesson, path: Path) -> None:
+    import mlflow.sklearn as flavour
+    from mlflow.models import infer_signature
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's advice on integer columns is not for our users
+        output = lesson.output_example
+        if output is None:
+            output = model.predict(lesson.input_example)  # type: ignore[attr-defined]
+        flavour.save_model(
+            model,
+            str(path),
+            signature=infer_signature(lesson.input_example, output),
+            input_example=lesson.input_example,
+            serialization_format=flavour.SERIALIZATION_FORMAT_SKOPS,
+            skops_trusted_types=list(lesson.trusted_types) or None,
+            pip_requirements=list(lesson.requirements) or None,
+        )
+
+
+def _ensure_model(client: MlflowClient) -> None:
+    try:
+        client.create_registered_model(
+            MODEL_NAME,
+            description="Relative time of a Spark job with a configuration, learned by autotune.",
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _version_of(client: MlflowClient, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(MODEL_NAME, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise

@@ -1,0 +1,345 @@
+"""Everything that a study found, as one value; how it is shown is another matter.
+
+Only what was confirmed in fresh, interleaved executions is called a gain. Where nothing was
+confirmed, what is recommended is what the person runs today, and the speed-up is 1.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+from autotune.domain import Config, Machine, Objective, Value
+from autotune.experiment import Experiment
+from autotune.record import Purpose, Trial, trial_names
+from autotune.redaction import Secrets
+
+if TYPE_CHECKING:
+    from autotune.noise import Verdict
+
+UNSET: Final = "(unset)"
+
+
+class Overridden(Value):
+    """A parameter that the job sets by itself, so that what was asked for did not apply."""
+
+    name: str
+    asked: str | None
+    effective: str
+
+
+class ChangeRow(Value):
+    """One property or argument that is to change; ``None``: not set."""
+
+    name: str
+    was: str | None
+    now: str | None
+    why: str
+    default: str | None = None
+    """Spark's own, which stands where nothing is set."""
+
+
+class StepRow(Value):
+    """Time of one step with the old and with the new configuration, in seconds."""
+
+    name: str
+    before_s: float | None
+    after_s: float | None
+
+
+class TrialRow(Value):
+    """One trial, in a line."""
+
+    number: int
+    name: str
+    purpose: str
+    origin: str
+    status: str
+    cause: str | None
+    duration_s: float | None
+    value: float | None
+    """The objective, where it is not the duration."""
+    against_baseline: float | None
+    """Baseline ÷ this one, from single executions: not a claim."""
+
+
+class Timing(Value):
+    """How long one configuration takes, and what that rests on."""
+
+    median_s: float
+    measured: int
+    spread: float | None
+    """Longest minus shortest, as a share of the median; ``None`` for a single measurement."""
+
+
+class ReportData(Value):
+    """The findings of one study."""
+
+    study: str
+    workload: str
+    status: str
+    objective: Objective
+    machine: str
+    baseline: Timing | None
+    best: Timing | None
+    """Of the recommended configuration."""
+    fastest: Timing | None
+    """Of the best candidate seen, recommended or not."""
+    confirmed: bool
+    speedup: float | None
+    low: float | None
+    high: float | None
+    blocks: int
+    verdict: str
+    reason: str
+    trials: int
+    failed: int
+    causes: dict[str, int] = Field(default={})
+    config: Config
+    changed: tuple[ChangeRow, ...] = ()
+    overridden: tuple[Overridden, ...] = ()
+    not_claimed: tuple[str, ...] = ()
+    steps: tuple[StepRow, ...] = ()
+    rows: tuple[TrialRow, ...] = ()
+    artifacts: dict[str, str] = Field(default={})
+    next_commands: tuple[str, ...] = ()
+
+    def to_text(
+        self, *, trials: bool = False, width: int | None = None, color: bool | None = None
+    ) -> str:
+        """Return the report for a terminal.
+
+        Args:
+            trials: add every trial.
+            width: columns; else those of the terminal.
+            color: use ANSI colours; else only on a terminal, and not where ``NO_COLOR`` is set.
+        """
+        from autotune.report.text import report_text
+
+        return report_text(self, trials=trials, width=width, color=color)
+
+    def to_dict(self, *, trials: bool = False) -> dict[str, Any]:
+        """Return the report as JSON-like data; times in seconds.
+
+        Args:
+            trials: add every trial, as ``trial_list``.
+        """
+        data: dict[str, Any] = {
+            "study": self.study,
+            "workload": self.workload,
+            "status": self.status,
+            "objective": self.objective.value,
+            "baseline_s": self.baseline.median_s if self.baseline else None,
+            "best_s": self.best.median_s if self.best else None,
+            "fastest_s": self.fastest.median_s if self.fastest else None,
+            "speedup": self.speedup,
+            "interval": [self.low, self.high] if self.low is not None else None,
+            "confirmed": self.confirmed,
+            "blocks": self.blocks,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "trials": self.trials,
+            "failed": self.failed,
+            "causes": self.causes,
+            "config": {**self.config.properties, **self.config.arguments},
+            "changed": [row.model_dump(mode="json") for row in self.changed],
+            "overridden": [row.model_dump(mode="json") for row in self.overridden],
+            "not_claimed": list(self.not_claimed),
+            "machine": self.machine,
+            "steps": [row.model_dump(mode="json") for row in self.steps],
+            "artifacts": self.artifacts,
+            "next": list(self.next_commands),
+        }
+        if trials:
+            data["trial_list"] = [row.model_dump(mode="json") for row in self.rows]
+        return data
+
+
+def build(
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    verdict: Verdict,
+    *,
+    baseline: Config,
+    winner: Config | None = None,
+    status: str = "finished",
+    overridden: Sequence[Overridden] = (),
+    not_claimed: Sequence[str] = (),
+    defaults: Mapping[str, str | None] | None = None,
+    artifacts: Mapping[str, str] | None = None,
+    next_commands: Sequence[str] = (),
+) -> ReportData:
+    """Put together what a study found.
+
+    Args:
+        experiment: what was tuned.
+        trials: all its trials.
+        verdict: the judgement of the confirmation.
+        baseline: what the person runs today.
+        winner: the candidate that was, or would have been, confirmed.
+        status: how the study ended: ``finished``, ``interrupted`` …
+        overridden: parameters that the job sets by itself.
+        not_claimed: what else must not be read as a result, one line each.
+        defaults: Spark's own values, shown where nothing is set.
+        artifacts: what it is → where it is.
+        next_commands: what the person may want to type now.
+    """
+    confirmed = verdict.claimed and winner is not None
+    chosen = winner if confirmed and winner is not None else baseline
+    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+    causes = Counter(
+        str((t.execution.cause or t.execution.status).value) for t in trials if not t.succeeded
+    )
+    return ReportData(
+        study=experiment.name,
+        workload=experiment.workload.name,
+        status=status,
+        objective=experiment.objective,
+        machine=machine_line(experiment.machine),
+        baseline=timing(trials, baseline, paired=verdict.blocks > 0),
+        best=timing(trials, chosen, paired=verdict.blocks > 0),
+        fastest=timing(trials, winner, paired=verdict.blocks > 0) if winner else None,
+        confirmed=confirmed,
+        speedup=verdict.speedup if confirmed else 1.0,
+        low=verdict.low,
+        high=verdict.high,
+        blocks=verdict.blocks,
+        verdict=verdict.kind.value,
+        reason=verdict.reason,
+        trials=len(trials),
+        failed=sum(causes.values()),
+        causes=dict(sorted(causes.items())),
+        config=_public(chosen, secrets),
+        changed=changed_rows(
+            experiment, baseline, chosen, defaults=defaults or {}, overridden=overridden
+        ),
+        overridden=tuple(overridden),
+        not_claimed=tuple(secrets.scrub(line) for line in not_claimed),
+        steps=step_rows(trials, baseline, chosen) if confirmed else (),
+        rows=trial_rows(trials, baseline, experiment.objective),
+        artifacts={name: secrets.scrub(place) for name, place in (artifacts or {}).items()},
+        next_commands=tuple(secrets.scrub(command) for command in next_commands),
+    )
+
+
+def timing(trials: Sequence[Trial], config: Config, *, paired: bool) -> Timing | None:
+    """Return how long *config* takes: in the confirmation where there was one, else overall.
+
+    Args:
+        trials: all trials of the study.
+        config: the configuration.
+        paired: a confirmation took place; only its interleaved executions can be compared.
+    """
+    mine = [t for t in trials if t.config.digest == config.digest and t.succeeded]
+    fresh = [t for t in mine if t.purpose is Purpose.CONFIRM]
+    durations = [
+        t.execution.duration_s
+        for t in (fresh if paired and fresh else mine)
+        if t.execution.duration_s is not None
+    ]
+    if not durations:
+        return None
+    median_s = statistics.median(durations)
+    several = len(durations) > 1 and median_s > 0
+    spread = (max(durations) - min(durations)) / median_s if several else None
+    return Timing(median_s=median_s, measured=len(durations), spread=spread)
+
+
+def changed_rows(
+    experiment: Experiment,
+    was: Config,
+    now: Config,
+    *,
+    defaults: Mapping[str, str | None],
+    overridden: Sequence[Overridden],
+) -> tuple[ChangeRow, ...]:
+    """Return what is to change, without what the job sets by itself and without secrets."""
+    why = {parameter.name: parameter.why for parameter in experiment.space.parameters}
+    secrets = Secrets(experiment.workload.properties)
+    left_out = {row.name for row in overridden}
+    old = {**was.properties, **was.arguments}
+    new = {**now.properties, **now.arguments}
+    return tuple(
+        ChangeRow(
+            name=name,
+            was=old.get(name),
+            now=new.get(name),
+            why=" ".join(why.get(name, "").split()),
+            default=defaults.get(name),
+        )
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name not in left_out and not secrets.hides(name)
+    )
+
+
+def step_rows(trials: Sequence[Trial], was: Config, now: Config) -> tuple[StepRow, ...]:
+    """Return the steps of the job, in its order: median seconds before and after."""
+    before, after = _step_times(trials, was), _step_times(trials, now)
+    return tuple(
+        StepRow(name=name, before_s=before.get(name), after_s=after.get(name))
+        for name in dict.fromkeys([*before, *after])
+    )
+
+
+def _step_times(trials: Sequence[Trial], config: Config) -> dict[str, float]:
+    seen: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.config.digest != config.digest or not trial.succeeded:
+            continue
+        sums: dict[str, float] = {}
+        for step in trial.execution.steps:
+            sums[step.name] = sums.get(step.name, 0.0) + step.duration_s
+        for name, seconds in sums.items():
+            seen.setdefault(name, []).append(seconds)
+    return {name: statistics.median(seconds) for name, seconds in seen.items()}
+
+
+def trial_rows(
+    trials: Sequence[Trial], baseline: Config, objective: Objective
+) -> tuple[TrialRow, ...]:
+    """Return all trials in the order of their numbers."""
+    names = trial_names(trials)
+    reference = timing(trials, baseline, paired=False)
+    rows = []
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        execution = trial.execution
+        duration_s = execution.duration_s if trial.succeeded else None
+        rows.append(
+            TrialRow(
+                number=trial.number,
+                name=names[trial.number],
+                purpose=trial.purpose.value,
+                origin=trial.origin.value,
+                status=execution.status.value,
+                cause=execution.cause.value if execution.cause else None,
+                duration_s=duration_s,
+                value=execution.value(objective) if trial.succeeded else None,
+                against_baseline=(
+                    reference.median_s / duration_s if reference and duration_s else None
+                ),
+            )
+        )
+    return tuple(rows)
+
+
+def machine_line(machine: Machine) -> str:
+    """Return where it was measured, in a line."""
+    parts = [
+        machine.master,
+        f"{machine.slots} task slots",
+        f"{machine.memory_bytes / 2**30:.1f} GiB",
+        f"Spark {machine.spark_version}" if machine.spark_version else "",
+        f"Java {machine.java_version}" if machine.java_version else "",
+        f"Python {machine.python_version}" if machine.python_version else "",
+        machine.platform,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _public(config: Config, secrets: Secrets) -> Config:
+    shown = {name: value for name, value in config.properties.items() if not secrets.hides(name)}
+    return config.model_copy(update={"properties": shown})

@@ -1,0 +1,167 @@
+"""Plain tables for a terminal: wide enough, never wider, no colour where nobody sees it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from autotune.domain import DatasetProfile, Value
+
+if TYPE_CHECKING:
+    from autotune.space import Space
+    from autotune.study import StudyInfo
+
+_MIN_WIDTH: Final = 40
+_PIPE_WIDTH: Final = 120
+
+
+def drawn(draw: Callable[[Console], None], *, width: int | None, color: bool | None) -> str:
+    """Return what *draw* puts on a console, with no blanks at the ends of lines.
+
+    Args:
+        draw: prints to the console that it is given.
+        width: columns; else those of the terminal, or 120 where there is none.
+        color: ANSI colours; else only on a terminal, and not where ``NO_COLOR`` is set.
+    """
+    on_terminal = sys.stdout.isatty()
+    if color is None:
+        color = on_terminal and not os.environ.get("NO_COLOR")
+    if width is None:
+        width = shutil.get_terminal_size().columns if on_terminal else _PIPE_WIDTH
+    target = io.StringIO()
+    console = Console(
+        file=target,
+        width=max(width, _MIN_WIDTH),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        legacy_windows=False,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=False,
+    )
+    draw(console)
+    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()).rstrip("\n")
+
+
+def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """Return an empty table; *right* names the columns of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        numeric = column in right
+        table.add_column(
+            column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
+        )
+    return table
+
+
+def rows_text(
+    rows: Sequence[Value],
+    *,
+    empty: str = "nothing to show",
+    width: int | None = None,
+    color: bool | None = None,
+) -> str:
+    """Return flat values as a table, one column a field."""
+    if not rows:
+        return empty
+    fields = list(type(rows[0]).model_fields)
+    numeric = [
+        field for field in fields if all(isinstance(getattr(r, field), int | float) for r in rows)
+    ]
+    table = new_table(*(field.replace("_", " ") for field in fields), right=numeric)
+    for row in rows:
+        table.add_row(*(Text(_cell(getattr(row, field))) for field in fields))
+    return drawn(lambda console: console.print(table), width=width, color=color)
+
+
+def studies_text(
+    studies: Sequence[StudyInfo], *, width: int | None = None, color: bool | None = None
+) -> str:
+    """Return the list of studies."""
+    hint = "no studies yet; make one with `autotune tune experiments/taxi.yaml`"
+    return rows_text(studies, empty=hint, width=width, color=color)
+
+
+def space_text(
+    space: Space, rows: Sequence[Value], *, width: int | None = None, color: bool | None = None
+) -> str:
+    """Return a space with its parameters."""
+    title = f"{space.name}: {space.description}"
+    return f"{title}\n\n{rows_text(rows, width=width, color=color)}"
+
+
+def profile_text(
+    profile: DatasetProfile, *, width: int | None = None, color: bool | None = None
+) -> str:
+    """Return the numbers about a table."""
+    estimated = set(profile.estimated)
+
+    def marked(field: str, text: str) -> str:
+        return f"≈ {text}" if field in estimated else text
+
+    facts = {
+        "path": profile.path,
+        "format": profile.format,
+        "rows": marked("rows", f"{profile.rows:,}"),
+        "bytes": marked("bytes", size(profile.bytes)),
+        "files": f"{profile.files:,}, from {size(profile.smallest_file_bytes)}"
+        f" to {size(profile.largest_file_bytes)}",
+        "row width": marked("row_width_bytes", f"{profile.row_width_bytes:.1f} bytes"),
+        "nulls": marked("null_share", f"{profile.null_share:.1%}"),
+        "key skew": marked("key_skew", f"{profile.key_skew:.1%} of the rows share one key"),
+        "columns": f"{len(profile.columns)}",
+    }
+
+    def draw(console: Console) -> None:
+        head = Table.grid(padding=(0, 2))
+        for name, value in facts.items():
+            head.add_row(name, Text(value, overflow="fold"))
+        console.print(head)
+        console.print()
+        right = ("nulls", "distinct", "top value")
+        table = new_table("column", "type", *right, right=right)
+        for column in profile.columns:
+            table.add_row(
+                Text(column.name),
+                Text(column.type),
+                _share(column.null_share),
+                "–" if column.distinct is None else f"{column.distinct:,}",
+                _share(column.top_share),
+            )
+        console.print(table)
+
+    return drawn(draw, width=width, color=color)
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    return str(value)
