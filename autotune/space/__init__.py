@@ -1,0 +1,39 @@
+"""Parameters, the rules between them, and their meaning on one machine.
+
+A :class:`Space` is what a file says: relative and valid anywhere. :func:`bind` gives it a machine
+and the person's own configuration; the resulting :class:`BoundSpace` turns sampled choices into
+Spark strings and back. Whatever it decodes can start: sizes are relative, rules are repaired.
+"""
+
+from __future__ import annotations
+
+from autotune.space.bound import BoundSpace, bind
+from autotune.space.parameter import (
+    Applies,
+    Dimension,
+    DimensionKind,
+    Mode,
+    Parameter,
+    ParameterType,
+    Per,
+    Rule,
+    Space,
+    mode_of,
+)
+from autotune.space.units import same_value
+
+__all__ = [
+    "Applies",
+    "BoundSpace",
+    "Dimension",
+    "DimensionKind",
+    "Mode",
+    "Parameter",
+    "ParameterType",
+    "Per",
+    "Rule",
+    "Space",
+    "bind",
+    "mode_of",
+    "same_value",
+]
