@@ -101,7 +101,8 @@ def summarise(path: Path) -> LogSummary:
             continue
         if not _take(line, SUMMARY_EVENTS, fold.add):
             fold.ignored += 1
-            if _kind(line.text) in (SQL_START, PLAN_AGAIN):
+            whole = not line.complete or _closed(line.text)  # else: cut off as it was written
+            if whole and _kind(line.text) in (SQL_START, PLAN_AGAIN):
                 fold.writes.unreadable()
     return fold.summary()
 
@@ -118,25 +119,23 @@ def _kind(text: bytes) -> str | None:
 
 def _take(line: Line, wanted: Collection[str], add: Callable[[str, dict[str, Any]], None]) -> bool:
     """Hand a line to *add* if it is wanted; false when it is no whole event."""
-    kind = _kind(line.text)
-    if not line.complete:
+    if not line.complete or not _closed(line.text):
         return False
-    if kind is None:
-        return _is_event(line.text)
-    if kind not in wanted:
+    kind = _kind(line.text)
+    if kind is not None and kind not in wanted:
         return True
     if kind == PLAN_AGAIN and not WriteFinder.worth_reading(line.text):
         return True
     try:
-        add(kind, json.loads(line.text))
+        event = json.loads(line.text)
+        # Spark writes the kind first; a log that passed through other tools may not have it so.
+        kind = kind or str(event["Event"]).rpartition(".")[2]
+        if kind in wanted:
+            add(kind, event)
     except _NOT_AN_EVENT:
         return False
     return True
 
 
-def _is_event(text: bytes) -> bool:
-    """Whether a line that does not look like Spark's is at least an event of something else."""
-    try:
-        return isinstance(json.loads(text), dict) and b'"Event"' in text
-    except _NOT_AN_EVENT:
-        return False
+def _closed(text: bytes) -> bool:
+    return text.rstrip().endswith(b"}")

@@ -43,8 +43,8 @@ class Line:
 class LineSplitter:
     """Cuts a stream of bytes into lines; keeps the unfinished last one, never a gigabyte of it."""
 
-    def __init__(self, longest: int = LONGEST_LINE_BYTES) -> None:
-        self._longest = longest
+    def __init__(self, longest: int | None = None) -> None:
+        self._longest = LONGEST_LINE_BYTES if longest is None else longest
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -56,6 +56,11 @@ class LineSplitter:
             if (line := self._take()) is not None:
                 yield line
         self._keep(rest)
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of an unfinished line is kept."""
+        return sum(map(len, self._parts))
 
     def rest(self) -> Line | None:
         """Return what is left when nothing more will come."""
