@@ -14,13 +14,12 @@ from autotune.space.parameter import (
     DimensionKind,
     Mode,
     Parameter,
-    ParameterType,
     Per,
     Rule,
     Space,
     mode_of,
 )
-from autotune.space.units import same_value
+from autotune.space.units import ParameterType, same_value
 
 __all__ = [
     "Applies",

@@ -76,7 +76,7 @@ Quantity = Annotated[Scalar, BeforeValidator(_quantity)]
 
 
 class Parameter(Value):
-    """One thing that may vary: a Spark property, or (without ``spark.``) an argument of the job."""
+    """One thing that may vary: a Spark property or, without ``spark.``, an argument."""
 
     name: str = Field(min_length=1)
     type: ParameterType
