@@ -434,7 +434,7 @@ class TestDamage:
         assert summary.steps == summarise(LOGS / "rdd-4.3.zstd").steps
 
     def test_unknown_events_are_not_damage(self, tmp_path: Path) -> None:
-        log = b'{"Event":"com.example.Own","x":1}\n{"x":1,"Event":"SparkListenerLogStart"}\n'
+        log = b'{"Event":"com.example.Own","x":1}\n{"Spark Version":"4.3.0","Event":"SparkListenerLogStart"}\n'
         assert summarise(plain(tmp_path, log)).ignored_lines == 0
 
     def test_an_empty_log(self, tmp_path: Path) -> None:
