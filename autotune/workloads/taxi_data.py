@@ -31,138 +31,15 @@ WEEKS = 26
 START = "2016-01-04 00:00:00"  # a Monday
 WET_SHARE = 0.12
 
-# Trips in each hour of the day, as shares of the busiest; the week has three kinds of day.
-WEEKDAY = (
-    18,
-    10,
-    6,
-    4,
-    5,
-    9,
-    25,
-    48,
-    62,
-    61,
-    57,
-    59,
-    63,
-    62,
-    65,
-    63,
-    56,
-    66,
-    85,
-    92,
-    87,
-    82,
-    74,
-    50,
+# Trips in each hour of the day, as shares of the busiest: Monday to Thursday, then each other day.
+HOURS_OF_DAY = (
+    "18 10 6 4 5 9 25 48 62 61 57 59 63 62 65 63 56 66 85 92 87 82 74 50",
+    "32 19 11 8 8 10 23 45 59 58 55 58 62 62 64 62 56 66 86 99 92 88 91 84",
+    "78 66 55 42 26 11 14 22 36 48 58 66 70 70 69 69 65 71 85 94 84 80 90 92",
+    "86 76 66 53 34 13 12 18 30 44 57 64 69 69 67 65 60 58 60 58 52 46 40 29",
 )
-FRIDAY = (
-    32,
-    19,
-    11,
-    8,
-    8,
-    10,
-    23,
-    45,
-    59,
-    58,
-    55,
-    58,
-    62,
-    62,
-    64,
-    62,
-    56,
-    66,
-    86,
-    99,
-    92,
-    88,
-    91,
-    84,
-)
-SATURDAY = (
-    78,
-    66,
-    55,
-    42,
-    26,
-    11,
-    14,
-    22,
-    36,
-    48,
-    58,
-    66,
-    70,
-    70,
-    69,
-    69,
-    65,
-    71,
-    85,
-    94,
-    84,
-    80,
-    90,
-    92,
-)
-SUNDAY = (
-    86,
-    76,
-    66,
-    53,
-    34,
-    13,
-    12,
-    18,
-    30,
-    44,
-    57,
-    64,
-    69,
-    69,
-    67,
-    65,
-    60,
-    58,
-    60,
-    58,
-    52,
-    46,
-    40,
-    29,
-)
-HOUR_OF_WEEK = WEEKDAY * 4 + FRIDAY + SATURDAY + SUNDAY
-MILES_PER_HOUR = (
-    17,
-    18,
-    19,
-    20,
-    21,
-    20,
-    16,
-    12,
-    9,
-    9,
-    9,
-    9,
-    9,
-    9,
-    9,
-    9,
-    9,
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-)
+HOUR_OF_WEEK = [int(x) for day in (0, 0, 0, 0, 1, 2, 3) for x in HOURS_OF_DAY[day].split()]
+MILES_PER_HOUR = (17, 18, 19, 20, 21, 20, 16, 12, *[9] * 10, 10, 11, 12, 13, 14, 15)
 
 # Place: latitude, longitude, spread in degrees, weight by day, weight by night, median miles.
 PLACES = (
@@ -240,7 +117,18 @@ def write(spark: SparkSession, folder: Path, marker: dict[str, object]) -> None:
         spark.sparkContext.setJobDescription(f"make {name}")
         writer = table.write.format(str(marker["format"]))
         writer.option("header", "true").save((folder / name).as_uri())
+        name_parts(folder / name)
     (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n")
+
+
+def name_parts(table: Path) -> None:
+    """Take the random part out of the files' names, so that equal data has equal names."""
+    for path in sorted(table.iterdir()):
+        if path.name.startswith("part-"):
+            number, ending = path.name.split("-")[1], path.name.split(".", 1)[1]
+            path.rename(table / f"part-{number}.{ending}")
+        else:
+            path.unlink()  # checksums and _SUCCESS: the marker stands for both
 
 
 def uniform(seed: int, name: str, *keys: Column) -> Column:
@@ -331,7 +219,7 @@ def journeys(ids: DataFrame, seed: int) -> DataFrame:
         for column in (0, 1, 2, 5)
     )
     miles = median * F.exp(0.62 * normal(seed, "miles", row))
-    speed = F.element_at(table_of([float(s) for s in MILES_PER_HOUR]), F.col("hour") % 24 + 1)
+    speed = F.element_at(table_of([float(mph) for mph in MILES_PER_HOUR]), F.col("hour") % 24 + 1)
     slower = F.when(wet(seed, F.col("hour")), 0.88).otherwise(1.0)
     frame = frame.withColumns(
         {
@@ -380,7 +268,7 @@ def fares(journeys: DataFrame, seed: int) -> DataFrame:
 
 
 def tip(seed: int) -> Column:
-    """Return the tip: by card mostly one of the shares that the screen offers; cash is not seen."""
+    """Return the tip: by card mostly one of the shares that the screen offers; none in cash."""
     row = F.col("id")
     shares = table_of([0.0, 0.1, 0.2, 0.25, 0.3])
     share = F.element_at(shares, pick((6, 14, 55, 17, 8), uniform(seed, "tip", row)) + 1)
