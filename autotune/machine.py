@@ -117,8 +117,8 @@ def _shape(master: str, given: Mapping[str, int]) -> tuple[int, int, int]:
         if given.keys() >= {"slots", "executors", "memory"}:
             return given["slots"], given["executors"], given["memory"]
         return _ask_master(master, given)
-    kind = master.partition(":")[0] or "''"
-    message = f"master {kind}: not supported yet; {_SUPPORTED}"
+    fault = "malformed" if master.startswith("local") else "not supported yet"
+    message = f"master '{master}': {fault}; {_SUPPORTED}"
     raise InputError(message)
 
 

@@ -53,7 +53,7 @@ class Installation(Value):
 
     @property
     def java_major(self) -> int:
-        """Major version of Java: 8, 11, 17 …"""
+        """Major version of Java, such as 17."""
         return java_major(self.java_version)
 
     @property

@@ -1,0 +1,224 @@
+"""Run one command and leave nothing of it behind, whatever happens to whoever asked.
+
+A program of its own, on the standard library alone: ``python -I -S supervise.py LOG MAX_BYTES
+FOLDERS -- COMMAND…``. It makes itself the reaper of every descendant (Linux), because PySpark's
+worker daemon leaves the process group, and a group kill would miss it.
+
+- stdin is the life line: its end means that the tuner is gone; a byte asks to stop.
+- stdout tells ``started PID``, ``exited STATUS`` (negative: a signal), ``clean``.
+- LOG receives what the command says; beyond MAX_BYTES it moves to ``LOG.1``, and what was there
+  before is dropped, so that a chatty job can't fill the disk and the last words are kept.
+- FOLDERS (a JSON list) are removed when the tuner is gone, since nobody else will.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+STOP_GRACE_S = 1.5
+END_GRACE_S = 0.3
+GIVE_UP_S = 60.0
+READ_BYTES = 1 << 16
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class BoundedLog:
+    """A file that keeps the last words: at most twice *max_bytes* on disk."""
+
+    def __init__(self, path: str, max_bytes: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115, PTH123
+
+    def write(self, data: bytes) -> None:
+        """Append *data*; a full disk loses words, not the supervision."""
+        with contextlib.suppress(OSError):
+            if self._size + len(data) > self._max_bytes:
+                self._file.close()
+                os.replace(self._path, self._path + ".1")  # noqa: PTH105
+                self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115, PTH123
+                self._size = 0
+            self._file.write(data)
+            self._size += len(data)
+
+
+def prctl(option: int, value: int) -> None:
+    """Ask Linux; elsewhere do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def start(command: list[str], output: int) -> int:
+    """Start *command* as the leader of its own session; return its process id."""
+    supervisor = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:
+            os._exit(1)
+        for number in (*STOP_SIGNALS, signal.SIGCHLD, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def descendants(root: int) -> list[int]:
+    """Return every process below *root*, children before grandchildren."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                # The name of the program is in brackets and may hold anything.
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+            children.setdefault(parent, []).append(int(name))
+    found, at = list(children.get(root, ())), 0
+    while at < len(found):
+        found += children.get(found[at], ())
+        at += 1
+    return found
+
+
+def send(number: signal.Signals, group: int) -> None:
+    """Send a signal to every descendant; where they can't be listed, to the command's group."""
+    if sys.platform != "linux":
+        with contextlib.suppress(OSError):
+            os.killpg(group, number)
+        return
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
+def reap(statuses: dict[int, int]) -> bool:
+    """Collect the dead; return whether any child is left."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+        statuses[pid] = os.waitstatus_to_exitcode(status)
+
+
+class Supervision:
+    """The loop around one command."""
+
+    def __init__(self, log: BoundedLog, command: list[str]) -> None:
+        self._log = log
+        self._output, writing = os.pipe()
+        os.set_blocking(self._output, False)
+        self._wake, waking = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(waking, False)
+        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        self._asked_to_stop = False
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._on_stop_signal)
+        self._parent = os.getppid()
+        self.pid = start(command, writing)
+        os.close(writing)
+        self.statuses: dict[int, int] = {}
+
+    def _on_stop_signal(self, *_: object) -> None:
+        self._asked_to_stop = True
+
+    def wait(self) -> bool:
+        """Wait until the command ends or must; return whether the tuner is still there."""
+        life_line, watched = sys.stdin.fileno(), {sys.stdin.fileno(), self._output, self._wake}
+        while True:
+            ready, _, _ = select.select(watched, [], [], 1.0)
+            if self._output in ready and not self.drain():
+                watched.discard(self._output)
+            if self._wake in ready:
+                os.read(self._wake, 4096)
+            reap(self.statuses)
+            if self.pid in self.statuses or self._asked_to_stop:
+                return True
+            if life_line in ready:
+                return os.read(life_line, 1) != b""
+            if os.getppid() != self._parent:
+                return False
+
+    def sweep(self, grace_s: float) -> bool:
+        """End every descendant: ask, wait *grace_s*, then insist; return whether none is left."""
+        if not reap(self.statuses):
+            return True
+        send(signal.SIGTERM, self.pid)
+        start_s = time.monotonic()
+        while time.monotonic() - start_s < GIVE_UP_S:
+            self.drain()
+            if not reap(self.statuses):
+                return True
+            if time.monotonic() - start_s >= grace_s:
+                # Stopped first, so that a process that keeps forking can't outrun the kill.
+                send(signal.SIGSTOP, self.pid)
+                send(signal.SIGKILL, self.pid)
+            time.sleep(0.02)
+        return False
+
+    def drain(self) -> bool:
+        """Move what the command said into the log; return whether it may say more."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(64):
+                data = os.read(self._output, READ_BYTES)
+                if not data:
+                    return False
+                self._log.write(data)
+        return True
+
+
+def tell(text: str) -> None:
+    """Tell the tuner, if it is still there."""
+    with contextlib.suppress(OSError):
+        os.write(1, f"{text}\n".encode())
+
+
+def main(words: list[str]) -> None:
+    """Run the command in *words*."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    end = words.index("--")
+    log_path, max_bytes, folders = words[:end]
+    supervision = Supervision(BoundedLog(log_path, int(max_bytes)), words[end + 1 :])
+    tell(f"started {supervision.pid}")
+    present = supervision.wait()
+    by_itself = supervision.pid in supervision.statuses
+    if by_itself:
+        tell(f"exited {supervision.statuses[supervision.pid]}")
+    clean = supervision.sweep(grace_s=END_GRACE_S if by_itself else STOP_GRACE_S)
+    supervision.drain()
+    if not by_itself:
+        tell(f"exited {supervision.statuses.get(supervision.pid, -signal.SIGKILL)}")
+    if not present:
+        for folder in json.loads(folders):
+            shutil.rmtree(folder, ignore_errors=True)
+    tell("clean" if clean else "left")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
