@@ -19,7 +19,7 @@ _OUT_OF_MEMORY_EXIT = 52
 """Spark's own code for a JVM that ended of an OutOfMemoryError (``SparkExitCode.OOM``)."""
 
 _OUT_OF_MEMORY = re.compile(
-    r"java\.lang\.OutOfMemoryError(?! *to)|SparkOutOfMemoryError|\bMemoryError\b"
+    r"java\.lang\.OutOfMemoryError|SparkOutOfMemoryError|(?:^|[\s.])MemoryError(?::|$)"
     r"|UNABLE_TO_ACQUIRE_MEMORY|Unable to acquire \d+ bytes of memory"
     r"|OutOfDirectMemoryError|GC overhead limit exceeded"
     r"|bigger than (?:local )?spark\.driver\.maxResultSize|is bigger than local maxResultSize"
@@ -29,6 +29,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|[Ee]xit(?:ed with)? (?:code|status):? ?\(?(?:52|137)\b|exited with (?:52|137)\b"
     r"|oom-kill|OOMKilled|Cannot broadcast the table that is larger|Not enough memory to build"
 )
+_WHICH_MEMORY = re.compile(r"^(?:: |Caused by: )?java\.lang\.OutOfMemoryError: \w")
 _BAD_CONFIG = re.compile(
     r"Unrecognized (?:VM|JVM|option)|Unrecognized option|Could not create the Java Virtual Machine"
     r"|Invalid (?:maximum|initial|minimum|thread|young)\w* (?:heap|stack|gen)"
@@ -40,25 +41,28 @@ _BAD_CONFIG = re.compile(
     r"|INVALID_CONF_VALUE|CANNOT_MODIFY_(?:CONFIG|STATIC)|INVALID_DRIVER_MEMORY"
     r"|INVALID_EXECUTOR_MEMORY|Could not parse Master URL|Master must either be"
     r"|Could not find (?:or load )?(?:serializer|codec|shuffle manager)|CODEC_NOT_AVAILABLE"
-    r"|(?:IllegalArgument|NumberFormat|SparkIllegalArgument|Spark|NoSuchElement)"
-    r"Exception: .{0,200}?\bspark\.(?!apache)[a-z][\w.]+"
+    r"|(?:IllegalArgument|NumberFormat)Exception: .{0,200}?\bspark\.(?!apache)[a-z][\w.]+"
     r"|Size must be specified as bytes|Time must be specified as seconds"
     r"|Error: (?:Total )?(?:[Ee]xecutor|[Dd]river) (?:cores|memory|core) must"
     r"|Invalid value for parameter|Failed to parse byte string|Failed to parse time string"
 )
 _LOST = re.compile(
     r"Lost executor|ExecutorLostFailure|All masters are unresponsive|Master removed our app"
-    r"|Failed to connect to master|Disassociated|has been killed\. Reason|Connection refused"
-    r"|application has been killed|SIGTERM handler|RECEIVED SIGNAL (?:TERM|HUP|INT)"
+    r"|Failed to connect to master|has been killed\. Reason|[Aa]pplication has been killed"
+    r"|RECEIVED SIGNAL (?:TERM|HUP|INT)"
     r"|Executor heartbeat timed out|MetadataFetchFailed"
 )
 _ERROR = re.compile(r"Traceback \(most recent|Exception\b|\bError\b|\bERROR\b|FATAL")
 _NOISE = re.compile(
     r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?:INFO|DEBUG|TRACE)|^\S*\[Stage \d+:"
     r"|^WARNING: Using incubator|^Setting default log level|^To adjust logging level"
-    r"|^Using Spark's default log4j|^Picked up \w*JAVA"
+    r"|^Using Spark's default log4j|^Picked up \w*JAVA|^WARNING: package sun"
 )
-_FRAME = re.compile(r"^\s+at [\w.$/<>]+|^\s*\.\.\. \d+ more|^\s*~?\[\S+\]$")
+_ASIDE = re.compile(
+    r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d WARN|^\s+at [\w.$/<>]+|^\s*\.\.\. \d+ more"
+    r'|^\s*File "[^"]*(?:pyspark|py4j)[^"]*[/.](?:zip|py|pyspark)[^"]*", line'
+    r"|^(?:JVM stacktrace:|Driver stacktrace:)?$|^\s+[~^]+$"
+)
 _START = re.compile(r"^(?:Traceback \(most recent|Exception in thread|Error: |Error occurred)")
 
 
@@ -79,7 +83,9 @@ def classify(
     lines = [line.rstrip() for line in log_tail.splitlines() if not _NOISE.match(line)]
     said = _said(summary)
     everything = [*lines, *said]
-    if (found := _first(_OUT_OF_MEMORY, everything)) is not None:
+    found = _first(_WHICH_MEMORY, everything)
+    found = found if found is not None else _first(_OUT_OF_MEMORY, everything)
+    if found is not None:
         return Cause.OUT_OF_MEMORY, _around(everything, found)
     if exit_code == _OUT_OF_MEMORY_EXIT:
         return Cause.OUT_OF_MEMORY, _fit(["the JVM ran out of memory (exit code 52)", *lines[-5:]])
@@ -104,16 +110,20 @@ def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> int | None:
 
 
 def _loss(exit_code: int | None, lines: Sequence[str], summary: LogSummary | None) -> str | None:
-    """Return what tells of a loss from outside, if the program itself did not fail."""
-    if (found := _first(_LOST, lines)) is not None:
-        return _around(lines, found)
+    """Return what tells of a loss from outside, if the program itself did not fail.
+
+    An executor that was lost and replaced is no reason: the last error decides if there is one.
+    """
+    last = _last_error(lines)
+    if (found := _first(_LOST, last or lines)) is not None:
+        return _around(last or lines, found)
+    if last:
+        return None
     if summary is not None and summary.executor_losses:
         return _fit(summary.executor_losses)
-    signal = _signal(exit_code)
-    if signal is not None:
+    if (signal := _signal(exit_code)) is not None:
         return _fit([f"ended by signal {signal}", *lines[-5:]])
-    cut = summary is not None and not summary.ended
-    if (exit_code in (0, None) or cut) and _first(_ERROR, lines) is None and exit_code != 1:
+    if exit_code in (0, None) or (summary is not None and not summary.ended):
         return _fit(["the application ended without saying why", *lines[-5:]])
     return None
 
@@ -127,22 +137,22 @@ def _signal(exit_code: int | None) -> int | None:
 
 
 def _around(lines: Sequence[str], index: int) -> str:
-    """Return the telling line first, then what belongs to it, without stack frames."""
-    following = [line for line in lines[index + 1 : index + 40] if line and not _FRAME.match(line)]
-    before = [line for line in lines[max(0, index - 2) : index] if line and not _FRAME.match(line)]
-    return _fit([*before, lines[index], *following[:6]], important=lines[index])
+    """Return the telling line with what belongs to it, without stack frames."""
+    before = [line for line in lines[max(0, index - 3) : index] if not _ASIDE.search(line)]
+    after = [line for line in lines[index + 1 : index + 60] if not _ASIDE.search(line)]
+    return _fit([*before[-2:], lines[index], *after[:4]], important=lines[index])
+
+
+def _last_error(lines: Sequence[str]) -> list[str]:
+    """Return the lines from where the last error starts."""
+    starts = [index for index, line in enumerate(lines) if _START.match(line)]
+    starts = starts or [index for index, line in enumerate(lines) if _ERROR.search(line)]
+    return list(lines[starts[-1] :]) if starts else []
 
 
 def _error_lines(lines: Sequence[str], said: Sequence[str], exit_code: int | None) -> str:
-    starts = [index for index, line in enumerate(lines) if _START.match(line)]
-    if not starts:
-        starts = [index for index, line in enumerate(lines) if _ERROR.search(line)][-1:]
-    if starts:
-        block = [line for line in lines[starts[-1] :] if line and not _FRAME.match(line)]
-        return _fit(_without_repeats(block))
-    if said:
-        return _fit([line for line in said if not _FRAME.match(line)])
-    return _fit([f"exit code {exit_code}", *lines[-10:]])
+    telling = _last_error(lines) or list(said) or [f"exit code {exit_code}", *lines[-10:]]
+    return _fit(_without_repeats(line for line in telling if not _ASIDE.search(line)))
 
 
 def _without_repeats(lines: Iterable[str]) -> list[str]:
