@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Final
 
+import click
 import psutil
 
 from autotune.errors import EnvironmentFault, InputError
@@ -106,7 +110,7 @@ def open_pages(
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--backend-store-uri", uri, "--default-artifact-root", root.as_uri()]
     command += ["--host", host, "--port", str(port)]
-    log = _new_log()
+    log = tempfile.TemporaryFile(prefix="autotune-ui-")  # noqa: SIM115  (closed by Pages)
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
     )
@@ -121,13 +125,13 @@ def open_pages(
     return pages
 
 
-def ui(
+def serve_ui(
     tracking_uri: str = DEFAULT_TRACKING_URI,
     *,
     artifact_root: Path = DEFAULT_ARTIFACT_ROOT,
     host: str = "127.0.0.1",
     port: int = 5000,
-    say: Callable[[str], None] = lambda address: None,
+    say: Callable[[str], None] = click.echo,
 ) -> str:
     """Show the studies until Ctrl-C; returns the address that was used.
 
@@ -138,11 +142,31 @@ def ui(
         port: see :func:`open_pages`.
         say: told of the address as soon as it answers.
     """
-    with open_pages(tracking_uri, artifact_root=artifact_root, host=host, port=port) as pages:
+    with (
+        _ending_politely(),
+        open_pages(tracking_uri, artifact_root=artifact_root, host=host, port=port) as pages,
+    ):
         say(pages.address)
         with contextlib.suppress(KeyboardInterrupt):
             pages.wait()
         return pages.address
+
+
+@contextlib.contextmanager
+def _ending_politely() -> Iterator[None]:
+    """Let a plain ``kill`` end us like Ctrl-C does: with the children."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _free_port(host: str, port: int) -> int:
@@ -168,12 +192,6 @@ def _environment() -> dict[str, str]:
         "GIT_PYTHON_REFRESH": "quiet",
     }
     return {**os.environ, **ours}
-
-
-def _new_log() -> IO[bytes]:
-    import tempfile
-
-    return tempfile.TemporaryFile(prefix="autotune-ui-")
 
 
 def _await(address: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:

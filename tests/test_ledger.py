@@ -11,14 +11,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sklearn.linear_model import Ridge
 
 from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, Workload
 from autotune.errors import EnvironmentFault, InputError
 from autotune.experiment import Experiment
-from autotune.ledger import Ledger
+from autotune.ledger import Ledger, Lesson
 from autotune.record import (
     Cause,
     Execution,
@@ -121,6 +123,16 @@ def ledger(store: Path) -> Ledger:
     return opened(store)
 
 
+@pytest.fixture(scope="module")
+def published(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """A finished study, for tests that only look."""
+    store = Path(shutil.copy(empty_store, tmp_path_factory.mktemp("published") / "mlflow.db"))
+    ledger = opened(store)
+    texts = {"report.txt": "all fine", "x/best.conf": "a b"}
+    ledger.finish(experiment(), STUDY, artifacts=texts, figures={"speedup": 1.5})
+    return ledger
+
+
 def opened(store: Path) -> Ledger:
     return Ledger(f"sqlite:///{store}", store.parent / "artifacts")
 
@@ -179,9 +191,8 @@ def test_one_parent_and_a_child_for_each_trial(ledger: Ledger) -> None:
     assert {kid.data.tags["mlflow.parentRunId"] for kid in kids.values()} == {top.info.run_id}
 
 
-def test_params_are_the_same_keys_on_every_child(ledger: Ledger) -> None:
-    ledger.publish(experiment(), STUDY)
-    kids = children(ledger)
+def test_params_are_the_same_keys_on_every_child(published: Ledger) -> None:
+    kids = children(published)
     assert {tuple(sorted(kid.data.params)) for kid in kids.values()} == {
         (CODEC, PARTITIONS, "storage_level")
     }
@@ -190,14 +201,13 @@ def test_params_are_the_same_keys_on_every_child(ledger: Ledger) -> None:
     assert kids["trial-002"].data.params["storage_level"] == "DISK"
 
 
-def test_metrics_of_a_child(ledger: Ledger) -> None:
-    ledger.publish(experiment(), STUDY)
-    metrics = children(ledger)["trial-002"].data.metrics
+def test_metrics_of_a_child(published: Ledger) -> None:
+    metrics = children(published)["trial-002"].data.metrics
     assert metrics["duration_s"] == 5.5
     assert metrics["wall_s"] == 8.5
     assert metrics["speedup_vs_baseline"] == pytest.approx(2.0)
     assert metrics["shuffle_read_bytes"] == 99
-    failed = children(ledger)["trial-003"].data.metrics
+    failed = children(published)["trial-003"].data.metrics
     assert "duration_s" not in failed
     assert "tasks" not in failed
 
@@ -223,9 +233,8 @@ def test_states_and_times_are_those_of_the_execution(ledger: Ledger) -> None:
     assert kids["trial-005"].data.metrics["elapsed_s"] == 9.0
 
 
-def test_tags_repeat_the_study_on_its_children(ledger: Ledger) -> None:
-    ledger.publish(experiment(), STUDY)
-    tags = children(ledger)["trial-003"].data.tags
+def test_tags_repeat_the_study_on_its_children(published: Ledger) -> None:
+    tags = children(published)["trial-003"].data.tags
     expected = {
         "study": "taxi",
         "workload": "taxi",
@@ -244,15 +253,17 @@ def test_tags_repeat_the_study_on_its_children(ledger: Ledger) -> None:
     assert tags["autotune.tool_version"]
 
 
-def test_parent_has_curves_counts_and_a_note(ledger: Ledger) -> None:
-    publication = ledger.publish(experiment(), STUDY)
+def test_parent_has_curves_counts_and_a_note(published: Ledger) -> None:
+    publication = published.publish(experiment(), STUDY)
     assert publication is not None
-    top = parent(ledger)
+    assert publication.published == 0
+    top = parent(published)
+    assert top.data.metrics["speedup"] == 1.5
     assert top.data.metrics["n_trials"] == 5
     assert top.data.metrics["n_failed"] == 1
     assert top.data.metrics["n_oom"] == 1
     assert top.data.metrics["baseline_duration_s"] == 11.0
-    client = MlflowClient(ledger.tracking_uri)
+    client = MlflowClient(published.tracking_uri)
     curve = client.get_metric_history(top.info.run_id, "best_duration_s")
     assert [(point.step, point.value) for point in sorted(curve, key=lambda p: p.step)] == [
         (0, 10.0),
@@ -268,20 +279,21 @@ def test_parent_has_curves_counts_and_a_note(ledger: Ledger) -> None:
     assert len(shown) == 5
 
 
-def test_artifacts_of_child_and_parent(ledger: Ledger) -> None:
-    ledger.finish(experiment(), STUDY, artifacts={"report.txt": "all fine", "x/best.conf": "a b"})
-    kids = children(ledger)
-    config = json.loads(artifact(ledger, kids["trial-002"], "config.json"))
+def test_artifacts_of_child_and_parent(published: Ledger) -> None:
+    kids = children(published)
+    config = json.loads(artifact(published, kids["trial-002"], "config.json"))
     assert config["asked"][PARTITIONS] == "2"
     assert config["effective"] == {PARTITIONS: "2"}
-    assert json.loads(artifact(ledger, kids["trial-002"], "metrics.json"))["duration_s"] == 5.5
-    assert json.loads(artifact(ledger, kids["trial-002"], "steps.json"))[0]["name"] == "q1"
-    assert "OutOfMemoryError" in artifact(ledger, kids["trial-003"], "error.txt")
-    top = parent(ledger)
-    assert artifact(ledger, top, "report.txt") == "all fine"
-    assert artifact(ledger, top, "x/best.conf") == "a b"
-    assert Experiment.model_validate_json(artifact(ledger, top, "experiment.json")) == experiment()
-    table = artifact(ledger, top, "trials.csv").splitlines()
+    assert json.loads(artifact(published, kids["trial-002"], "metrics.json"))["duration_s"] == 5.5
+    assert json.loads(artifact(published, kids["trial-002"], "steps.json"))[0]["name"] == "q1"
+    assert "OutOfMemoryError" in artifact(published, kids["trial-003"], "error.txt")
+    top = parent(published)
+    assert artifact(published, top, "report.txt") == "all fine"
+    assert artifact(published, top, "x/best.conf") == "a b"
+    assert (
+        Experiment.model_validate_json(artifact(published, top, "experiment.json")) == experiment()
+    )
+    table = artifact(published, top, "trials.csv").splitlines()
     assert len(table) == 6
     assert table[3].startswith("2,trial-002,search,sampler,succeeded,")
 
@@ -298,14 +310,13 @@ def test_publishing_twice_changes_nothing(ledger: Ledger, store: Path) -> None:
     assert everything(again) == before
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_catches_up_with_what_is_missing(ledger: Ledger, store: Path, at_once: bool) -> None:
-    for end in [5] if at_once else [1, 2, 3, 5]:
-        opened(store).publish(experiment(), STUDY[:end])
-    step_by_step = everything(ledger).replace(parent(ledger).info.run_id, "PARENT")
+def test_catches_up_with_what_is_missing(ledger: Ledger, store: Path) -> None:
+    for end in [1, 2, 3, 5]:
+        publication = opened(store).publish(experiment(), STUDY[:end])
+        assert publication is not None
+    assert publication.published == 2
     assert len(children(ledger)) == 5
     assert parent(ledger).data.metrics["n_trials"] == 5
-    assert step_by_step.count('"best_duration_s"') == 1
     curve = MlflowClient(ledger.tracking_uri).get_metric_history(
         parent(ledger).info.run_id, "best_duration_s"
     )
@@ -313,7 +324,7 @@ def test_catches_up_with_what_is_missing(ledger: Ledger, store: Path, at_once: b
 
 
 @pytest.mark.parametrize("call", ["create_run", "log_batch", "log_artifacts", "set_terminated"])
-@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("nth", [1, 2])
 def test_killed_in_the_middle_is_completed_not_doubled(
     ledger: Ledger, store: Path, monkeypatch: pytest.MonkeyPatch, call: str, nth: int
 ) -> None:
@@ -501,3 +512,43 @@ def test_relative_stores_stay_where_they_are(
     ledger.publish(experiment(), STUDY[:1])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["artifacts", "mlflow.db"]
+
+
+def test_the_best_predictor_is_the_champion(ledger: Ledger, store: Path) -> None:
+    table = pd.DataFrame({"partitions": [1.0, 2.0, 3.0, 4.0], "rows": [5.0, 6.0, 7.0, 9.0]})
+    models = [Ridge(alpha).fit(table, [0.1, 0.2, 0.3, 0.5]) for alpha in (0.1, 10.0, 20.0)]
+    assert ledger.champion() is None
+    for model, promote in zip(models, (False, False, True), strict=True):
+        lesson = Lesson(
+            input_example=table.head(2),
+            metrics={"error": 0.1, "nothing": float("nan")},
+            params={"trials": "12"},
+            tags={"training_set": "abc"},
+            files={"predictor.json": b"{}"},
+            requirements=("scikit-learn",),
+        )
+        ledger.register(model, lesson, promote=promote)
+        champion = opened(store).champion()
+        assert champion is not None
+        expected = models[2] if promote else models[0]
+        assert champion.model.predict(table) == pytest.approx(expected.predict(table))
+    assert champion.version == "3"
+    assert champion.metrics == {"error": 0.1}
+    assert champion.tags["training_set"] == "abc"
+    assert champion.files == {"predictor.json": b"{}"}
+    client = MlflowClient(ledger.tracking_uri)
+    challenger = client.get_model_version_by_alias("spark-autotune-predictor", "challenger")
+    assert challenger.version == "2" or challenger.version == 2
+    described = (Path(client.download_artifacts(champion.run_id, "model")) / "MLmodel").read_text()
+    assert "signature:" in described
+    assert "input_example" in described
+    assert "serialization_format: skops" in described
+
+
+def test_a_champion_whose_files_are_gone_is_told(ledger: Ledger, store: Path) -> None:
+    table = pd.DataFrame({"x": [1.0, 2.0]})
+    lesson = Lesson(input_example=table, requirements=("scikit-learn",))
+    ledger.register(Ridge().fit(table, [1.0, 2.0]), lesson)
+    shutil.rmtree(store.parent / "artifacts")
+    with pytest.raises(EnvironmentFault, match="autotune train"):
+        ledger.champion()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autotune.ledger.models import Champion, Lesson
 from autotune.ledger.publishing import Ledger, Publication
 
-__all__ = ["Ledger", "Publication"]
+__all__ = ["Champion", "Ledger", "Lesson", "Publication"]

@@ -54,6 +54,7 @@ class Champion(Value):
 
     model: Any
     version: str
+    run_id: str
     tags: dict[str, str]
     metrics: dict[str, float]
     files: dict[str, bytes]
@@ -108,10 +109,11 @@ def load_champion(client: MlflowClient) -> Champion | None:
         return None
     import mlflow.sklearn as flavour
 
+    run_id = version.run_id or ""
     with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
         try:
-            path = Path(client.download_artifacts(version.run_id, _FOLDER, folder))
-            model = flavour.load_model(str(path))
+            path = Path(client.download_artifacts(run_id, _FOLDER, folder))
+            model = flavour.load_model(str(path))  # type: ignore[no-untyped-call]
             beside = (path / _EXTRA).iterdir() if (path / _EXTRA).is_dir() else ()
             extra = {file.name: file.read_bytes() for file in beside}
         except Exception as error:
@@ -119,10 +121,11 @@ def load_champion(client: MlflowClient) -> Champion | None:
                 f"model {MODEL_NAME} version {version.version}: can't be loaded"
                 f" ({str(error).splitlines()[0]}): train a new one with `autotune train`"
             ) from error
-    run = client.get_run(version.run_id)
+    run = client.get_run(run_id)
     return Champion(
         model=model,
         version=str(version.version),
+        run_id=run_id,
         tags=dict(version.tags),
         metrics=dict(run.data.metrics),
         files=extra,

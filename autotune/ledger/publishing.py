@@ -242,7 +242,7 @@ def _look_up(
     identity = entries.study_id(experiment, trials)
     wanted = f"tags.`{entries.TAG}study_id` = '{identity}'"
     runs = all_runs(client, [experiment_id], wanted, oldest_first=True)
-    kinds = {kind: [] for kind in (entries.STUDY_KIND, entries.TRIAL_KIND)}
+    kinds: dict[str, list[Run]] = {kind: [] for kind in (entries.STUDY_KIND, entries.TRIAL_KIND)}
     for run in runs:
         kinds[run.data.tags[f"{entries.TAG}kind"]].append(run)
     parents = kinds[entries.STUDY_KIND]
