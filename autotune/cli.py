@@ -201,13 +201,13 @@ def show(study: str, storage: str, form: str) -> int:
 @storage_option
 def export(study: str, target: str, full: bool, rollback: bool, storage: str) -> int:
     """Print the best configuration of a study in the form that Spark or a script wants."""
-    from autotune.results import export_study
+    from autotune.export import Target
+    from autotune.results import review
     from autotune.study import load_study
 
     record = load_study(storage, study)
-    click.echo(
-        export_study(record.experiment, record.trials, target, full=full, rollback=rollback)
-    )
+    results = review(record.experiment, record.trials)
+    click.echo(results.export(Target(target), full=full, back=rollback), nl=False)
     return 0
 
 
@@ -261,7 +261,7 @@ def recommend(
 @tracking_option
 def ui(host: str, port: int, tracking_uri: str) -> int:
     """Start MLflow's own pages on the published studies, and print their address."""
-    from autotune.ledger import serve_ui
+    from autotune.ui import serve_ui
 
     serve_ui(tracking_uri, host=host, port=port)
     return 0
@@ -271,8 +271,9 @@ def main() -> None:
     """Run the command line; the one place where errors become exit codes."""
     try:
         code = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "autotune"
+        click.echo(f"autotune: {error.format_message()} See `{command} --help`.", err=True)
         code = error.exit_code
     except AutotuneError as error:
         click.echo(f"autotune: {error}", err=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from autotune import noise
 from autotune.domain import Config, Value
 from autotune.experiment import Experiment
-from autotune.record import Origin, Purpose, Trial
+from autotune.record import Candidate, Origin, Purpose, Trial
 
 REPEAT_EVERY = 6
 """One in so many executions of the search is kept for measuring promising configs again."""
@@ -123,7 +123,7 @@ class _Known:
         ]
         self.settled = [t for t in self.trials if t not in self.confirming]
 
-    def candidates(self) -> tuple[noise.Candidate, ...]:
+    def candidates(self) -> tuple[Candidate, ...]:
         return noise.candidates(self.settled, self.experiment.objective)
 
 
@@ -134,11 +134,9 @@ def _search(
     if expert is not None and expert.digest not in tried:
         return Next(purpose=Purpose.SEARCH, origin=Origin.EXPERT, config=expert)
     budget = known.experiment.budget.trials
-    if budget - known.spent <= budget // REPEAT_EVERY:
-        again = _promising(known)
-        if again is not None:
-            return Next(purpose=Purpose.REPEAT, origin=_origin(known, again), config=again)
-    config = propose()
+    again = _promising(known)
+    last = budget - known.spent <= budget // REPEAT_EVERY
+    config = again if last and again is not None else propose() or again
     if config is None:
         return None
     if config.digest in tried:

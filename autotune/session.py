@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from autotune import noise, schedule, search
 from autotune.domain import Config
@@ -14,8 +14,8 @@ from autotune.expert import expert_config
 from autotune.ledger import Ledger
 from autotune.measure import measure, overrides
 from autotune.record import Cause, Checkpoint, Execute, Purpose, Step, Trial, trial_names
+from autotune.results import Results, artifact_texts, bind_study
 from autotune.schedule import Next
-from autotune.space import BoundSpace, bind
 from autotune.spark.properties import property_facts
 from autotune.study import Study
 
@@ -36,14 +36,14 @@ class Session:
         self.on_event = on_event
         self.facts = property_facts(experiment.machine.spark_version)
         self.began = time.monotonic()
-        self.bound = self._bind()
+        self.bound = bind_study(self.experiment, self.study.trials)
         self._named: set[str] = set()
-        self._unpublished_told = False
+        self._told_unpublished = False
         self._announce()
 
     def next_trial(self) -> Next | None:
         """Ask the schedule, with the space as it is known by now."""
-        self.bound = self._bind()
+        self.bound = bind_study(self.experiment, self.study.trials)
         return schedule.next_trial(
             self.experiment,
             self.study.trials,
@@ -87,33 +87,32 @@ class Session:
         names = trial_names(self.study.trials)
         self._tell(EventKind.FINISHED, trial=trial, name=names[trial.number])
         self._name_overrides()
-        self.publish({})
+        self.publish()
 
-    def publish(self, artifacts: Mapping[str, str]) -> None:
+    def publish(self) -> None:
         """Publish what is not published yet; a server that is away is caught up with later."""
         try:
-            self.ledger.publish(self.experiment, self.study.trials, artifacts=artifacts)
+            self.ledger.publish(self.experiment, self.study.trials)
         except EnvironmentFault as fault:
-            if not self._unpublished_told:
-                self._tell(EventKind.NOTE, text=f"not published yet: {fault}")
-            self._unpublished_told = True
+            self._not_published(fault)
         else:
-            self._unpublished_told = False
+            self._told_unpublished = False
 
-    def verdict(self) -> noise.Verdict:
-        """Judge the winner by the confirmation blocks, and by nothing else."""
-        trials = self.study.trials
-        baseline = self.bound.baseline
-        return noise.judge(
-            schedule.blocks(self.experiment, trials, baseline),
-            baseline_repeats=[
-                value
-                for trial in trials
-                if trial.config.digest == baseline.digest and trial.succeeded
-                if (value := trial.execution.value(self.experiment.objective)) is not None
-            ],
-            beaten=schedule.winner(self.experiment, trials, baseline) is not None,
-        )
+    def finish(self, results: Results) -> None:
+        """Publish the outcome and end the study's run."""
+        verdict = results.verdict
+        figures = {"n_confirm_blocks": float(verdict.blocks)}
+        if verdict.claimed and verdict.speedup is not None:
+            figures["speedup"] = verdict.speedup
+        try:
+            self.ledger.finish(
+                self.experiment,
+                self.study.trials,
+                artifacts=artifact_texts(results),
+                figures=figures,
+            )
+        except EnvironmentFault as fault:
+            self._not_published(fault)
 
     def check_safety(self) -> None:
         """Refuse to execute a job again that was seen to write outside its scratch folder."""
@@ -141,16 +140,6 @@ class Session:
         )
         raise NoUsableResult(message.rstrip().removesuffix(":"))
 
-    def _bind(self) -> BoundSpace:
-        found = overrides(self.experiment.workload, self.study.trials, self.facts)
-        return bind(
-            self.experiment.space,
-            machine=self.experiment.machine,
-            baseline=self.experiment.workload.properties,
-            facts=self.facts,
-            fixed=tuple(found),
-        )
-
     def _propose(self) -> Config | None:
         trials = self.study.trials
         return search.propose(
@@ -168,6 +157,11 @@ class Session:
         return next(
             (t.execution.steps for t in self.study.trials if t.number in best.trial_numbers), ()
         )
+
+    def _not_published(self, fault: EnvironmentFault) -> None:
+        if not self._told_unpublished:
+            self._tell(EventKind.NOTE, text=f"not published yet: {fault}")
+        self._told_unpublished = True
 
     def _baseline_duration_s(self) -> float | None:
         return noise.median_duration_s(

@@ -16,6 +16,7 @@ from autotune.draft import DataDraft, Draft
 from autotune.events import Event, EventKind, ignore
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger
+from autotune.ledger.files import trials_csv
 from autotune.record import Execute
 from autotune.results import Results, write_results
 from autotune.session import Session
@@ -73,17 +74,22 @@ def tune(
                 on_event=on_event,
             )
     with open_study(experiment, storage_url=places.storage_url, new=new) as study:
-        session = Session(experiment, study, Ledger(places.tracking_uri), on_event)
+        ledger = Ledger(places.tracking_uri)
+        session = Session(experiment, study, ledger, on_event)
+        session.check_safety()
         while (upcoming := session.next_trial()) is not None:
-            session.check_safety()
             trial = session.measure(upcoming, execute)
             session.record(trial)
-        session.check_safety()
+            session.check_safety()
+        session.check_baseline()
         results = write_results(
-            experiment, study.trials, session.verdict(), bound=session.bound, folder=places.folder
+            experiment,
+            study.trials,
+            folder=places.folder,
+            places={"mlflow": ledger.tracking_uri, "study": places.storage_url},
+            table=trials_csv(experiment, study.trials),
         )
-        session.publish(results.artifacts)
-    session.check_baseline()
+        session.finish(results)
     return results
 
 

@@ -1,0 +1,228 @@
+"""What a study comes to: its verdict, its report, and the files it leaves behind.
+
+Everything here is derived from the experiment and its trials, so that ``tune``, ``show`` and
+``export`` can't disagree.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from autotune import __version__, noise, schedule
+from autotune.domain import Config, Value
+from autotune.errors import EnvironmentFault
+from autotune.experiment import Experiment
+from autotune.export import Choice, Meta, Target, render, rollback
+from autotune.measure import overrides
+from autotune.record import Trial
+from autotune.report import ReportData, build
+from autotune.report.data import Overridden
+from autotune.space import BoundSpace, bind
+from autotune.spark.properties import property_facts
+
+
+class Results(Value):
+    """The outcome of a study."""
+
+    experiment: Experiment
+    verdict: noise.Verdict
+    report: ReportData
+    choice: Choice
+    """What is recommended, beside what the person runs today."""
+    day: date
+    """When the last trial was measured."""
+
+    @property
+    def best_config(self) -> Config:
+        """The confirmed winner, or the person's own configuration where none was confirmed."""
+        return self.choice.now
+
+    @property
+    def speedup(self) -> float | None:
+        """Confirmed baseline time ÷ winner's time; 1 where no gain was confirmed."""
+        return self.report.speedup
+
+    def export(self, target: Target, *, full: bool = False, back: bool = False) -> str:
+        """Return the recommended configuration in the form of *target*.
+
+        Args:
+            target: the form.
+            full: everything that is set, not only what changes.
+            back: the old values of what changes, to undo it.
+        """
+        meta = Meta(
+            study=self.experiment.name,
+            date=self.day,
+            version=__version__,
+            gain=gain_text(self.verdict),
+        )
+        if back:
+            return rollback(target, self.choice, meta)
+        return render(target, self.choice, meta, full=full)
+
+
+def bind_study(experiment: Experiment, trials: Sequence[Trial]) -> BoundSpace:
+    """Return the space of a study as far as the trials have shown what the job overrides."""
+    facts = property_facts(experiment.machine.spark_version)
+    return bind(
+        experiment.space,
+        machine=experiment.machine,
+        baseline=experiment.workload.properties,
+        facts=facts,
+        fixed=tuple(overrides(experiment.workload, trials, facts)),
+    )
+
+
+def judge_study(
+    experiment: Experiment, trials: Sequence[Trial], baseline: Config
+) -> noise.Verdict:
+    """Judge the winner by its confirmation blocks, and by nothing else."""
+    ordered = sorted(trials, key=lambda trial: trial.number)
+    repeats = [
+        value
+        for trial in ordered
+        if trial.config.digest == baseline.digest and trial.succeeded
+        if (value := trial.execution.value(experiment.objective)) is not None
+    ]
+    return noise.judge(
+        schedule.blocks(experiment, trials, baseline),
+        baseline_repeats=repeats,
+        beaten=schedule.winner(experiment, trials, baseline) is not None,
+        seed=experiment.seed,
+    )
+
+
+def review(
+    experiment: Experiment, trials: Sequence[Trial], *, places: Mapping[str, str] | None = None
+) -> Results:
+    """Derive the outcome of a study from its trials.
+
+    Args:
+        experiment: what was tuned.
+        trials: everything measured.
+        places: what it is → where it is, for the report.
+    """
+    bound = bind_study(experiment, trials)
+    facts = property_facts(experiment.machine.spark_version)
+    verdict = judge_study(experiment, trials, bound.baseline)
+    winner = schedule.winner(experiment, trials, bound.baseline)
+    found = overrides(experiment.workload, trials, facts)
+    report = build(
+        experiment,
+        trials,
+        verdict,
+        baseline=bound.baseline,
+        winner=winner,
+        overridden=[
+            Overridden(name=o.name, asked=o.requested, effective=o.effective)
+            for o in found.values()
+        ],
+        defaults={
+            p.name: facts[p.name].default for p in experiment.space.parameters if p.name in facts
+        },
+        artifacts=places,
+        next_commands=_next_commands(experiment, verdict),
+    )
+    chosen = winner if verdict.claimed and winner is not None else bound.baseline
+    choice = Choice(
+        now=_without(chosen, bound.baseline, found),
+        was=bound.baseline,
+        today=experiment.workload.properties,
+        reasons={p.name: " ".join(p.why.split()) for p in experiment.space.parameters},
+    )
+    return Results(
+        experiment=experiment,
+        verdict=verdict,
+        report=report,
+        choice=choice,
+        day=_last_day(trials),
+    )
+
+
+def write_results(
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    *,
+    folder: Path,
+    places: Mapping[str, str],
+    table: str,
+) -> Results:
+    """Derive the outcome and write it to the study's own folder.
+
+    Args:
+        experiment: what was tuned.
+        trials: everything measured.
+        folder: where every study has a folder.
+        places: where else the study can be seen, for the report.
+        table: the trials as CSV.
+
+    Raises:
+        EnvironmentFault: the folder can't be written to.
+    """
+    own = folder / _file_name(experiment.name)
+    names = ("best.conf", "rollback.conf", "best.json", "report.txt", "trials.csv")
+    results = review(
+        experiment, trials, places={**{name: str(own / name) for name in names}, **places}
+    )
+    texts = artifact_texts(results)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (own / name).write_text({**texts, "trials.csv": table}[name], encoding="utf-8")
+    except OSError as error:
+        message = f"{own}: can't write the results ({error.strerror}); choose --output-dir"
+        raise EnvironmentFault(message) from error
+    return results
+
+
+def artifact_texts(results: Results) -> dict[str, str]:
+    """Return the texts that a study leaves behind, by file name."""
+    return {
+        "best.conf": results.export(Target.CONF),
+        "rollback.conf": results.export(Target.CONF, back=True),
+        "best.json": results.export(Target.JSON),
+        "report.txt": results.report.to_text(trials=True, width=120, color=False),
+    }
+
+
+def gain_text(verdict: noise.Verdict) -> str | None:
+    """Return the confirmed gain in words; ``None``: none was confirmed."""
+    if not verdict.claimed or verdict.speedup is None:
+        return None
+    return (
+        f"{verdict.speedup:.2f}× faster (95 % interval {verdict.low:.2f}–{verdict.high:.2f},"
+        f" {verdict.blocks} interleaved blocks)"
+    )
+
+
+def _next_commands(experiment: Experiment, verdict: noise.Verdict) -> tuple[str, ...]:
+    name = shlex.quote(experiment.name)
+    commands = [f"autotune show {name}", "autotune ui"]
+    if verdict.claimed:
+        return (f"autotune export {name} --to submit", *commands)
+    if verdict.kind is noise.VerdictKind.UNDECIDED:
+        more = max(2 * experiment.budget.confirm_blocks, 6)
+        return (f"the same command with --confirm-blocks {more}, to decide it", *commands)
+    more = 2 * experiment.budget.trials
+    return (f"the same command with --trials {more}, to search on", *commands)
+
+
+def _without(config: Config, baseline: Config, overridden: Mapping[str, object]) -> Config:
+    """Take what the job sets by itself out of what is exported: it would have no effect."""
+    properties = {
+        name: baseline.properties.get(name) if name in overridden else value
+        for name, value in config.properties.items()
+    }
+    return config.model_copy(update={"properties": properties})
+
+
+def _file_name(study: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", study).strip(".") or "study"
+
+
+def _last_day(trials: Sequence[Trial]) -> date:
+    return max((t.execution.started_at for t in trials), default=datetime.now(UTC)).date()
