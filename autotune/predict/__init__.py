@@ -1,0 +1,13 @@
+"""How long a job will take with a configuration, relative to the one it has: scikit-learn.
+
+What is learned is log(time ÷ time of the baseline on the same data), from studies of any job, on
+features that are relative to the machine and the data.
+"""
+
+from __future__ import annotations
+
+from autotune.predict.fitting import fit
+from autotune.predict.models import TRUSTED_TYPES
+from autotune.predict.predictor import ModelCard, Prediction, Predictor, Score
+
+__all__ = ["TRUSTED_TYPES", "ModelCard", "Prediction", "Predictor", "Score", "fit"]

@@ -1,0 +1,178 @@
+"""Configurations, data and machines as numbers that compare between machines and tables."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from functools import lru_cache
+
+from autotune.domain import Config, DatasetProfile, Machine, PropertyFact, Value
+from autotune.space.units import ParameterType, read_number
+
+FactsOf = Callable[[str | None], Mapping[str, PropertyFact]]
+"""Spark version → what Spark says of its properties."""
+
+WORKLOAD = "workload"
+UNKNOWN = "unknown"
+_MB = float(1 << 20)
+_COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
+_MEMORY_NAMES = re.compile(r"\.memory$|memoryOverhead$|offHeap\.size$")
+_TIME_NAMES = re.compile(r"[iI]nterval|[tT]imeout|[wW]ait|[dD]elay")
+_STANDS_FOR = {
+    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "spark.sql.shuffle.partitions"
+}
+
+
+class Kind(StrEnum):
+    """How the strings of one setting are read."""
+
+    NUMBER = "number"
+    COUNT = "count"
+    """Of partitions: seen per task slot and per byte of the data."""
+    SIZE = "size"
+    MEMORY = "memory"
+    """A size that is seen as a share of the machine's memory."""
+    DURATION = "duration"
+    FLAG = "flag"
+    CATEGORY = "category"
+
+
+class Setting(Value):
+    """One property or argument that configurations differ in."""
+
+    name: str
+    kind: Kind
+
+    @property
+    def is_property(self) -> bool:
+        """Whether it is a Spark property; otherwise it is an argument of the job."""
+        return self.name.startswith("spark.")
+
+
+def settings_of(
+    configs: Iterable[Config], facts: Mapping[str, PropertyFact]
+) -> tuple[Setting, ...]:
+    """Return what *configs* set, and how its values are to be read: as all of them can be."""
+    values: dict[str, set[str]] = {}
+    for config in configs:
+        for name, value in [*config.properties.items(), *config.arguments.items()]:
+            values.setdefault(name, set()).update(() if value is None else (value,))
+    for name, fact in facts.items():
+        if name in values and fact.default is not None:
+            values[name].add(fact.default)
+    return tuple(Setting(name=name, kind=_kind(name, values[name])) for name in sorted(values))
+
+
+def _kind(name: str, values: set[str]) -> Kind:
+    if values and all(value.lower() in {"true", "false"} for value in values):
+        return Kind.FLAG
+    sizes = Kind.MEMORY if _MEMORY_NAMES.search(name) else Kind.SIZE
+    numbers = Kind.COUNT if _COUNT_NAMES.search(name) else Kind.NUMBER
+    order = [Kind.DURATION, sizes] if _TIME_NAMES.search(name) else [sizes, Kind.DURATION]
+    for kind in [numbers, *order] if sizes is Kind.SIZE else order:
+        if values and all(_number(value, kind) is not None for value in values):
+            return kind
+    return Kind.CATEGORY
+
+
+@lru_cache(maxsize=8192)
+def _number(text: str, kind: Kind) -> float | None:
+    if kind in (Kind.SIZE, Kind.MEMORY):
+        unit = "m" if kind is Kind.MEMORY else ""
+        return read_number(text, ParameterType.BYTES, unit)
+    if kind is Kind.DURATION:
+        return read_number(text, ParameterType.DURATION)
+    return read_number(text, ParameterType.FLOAT)
+
+
+def context_features(
+    profile: DatasetProfile | None, machine: Machine, workload: str
+) -> dict[str, float | str]:
+    """Return what does not depend on the configuration; logarithms to base 2, sizes in MiB."""
+    nan = math.nan
+    return {
+        WORKLOAD: workload or UNKNOWN,
+        "data rows": math.log2(1 + profile.rows) if profile else nan,
+        "data size": math.log2(1 + profile.bytes / _MB) if profile else nan,
+        "data row width": math.log2(1 + profile.row_width_bytes) if profile else nan,
+        "data files": math.log2(1 + profile.files) if profile else nan,
+        "data columns": math.log2(1 + len(profile.columns)) if profile else nan,
+        "data null share": profile.null_share if profile else nan,
+        "data key skew": profile.key_skew if profile else nan,
+        "data size per slot": math.log2(1 + profile.bytes / _MB / machine.slots)
+        if profile
+        else nan,
+        "machine slots": math.log2(machine.slots),
+        "machine executors": math.log2(machine.executors),
+        "machine memory per slot": math.log2(1 + machine.memory_bytes / machine.slots / _MB),
+    }
+
+
+def config_features(
+    settings: Sequence[Setting],
+    config: Config,
+    profile: DatasetProfile | None,
+    machine: Machine,
+    facts: Mapping[str, PropertyFact],
+) -> dict[str, float | str]:
+    """Return the features of one configuration; what is unset has Spark's own default.
+
+    Counts of partitions are given as such, per slot and as data per partition; sizes as MiB and as
+    the number of such pieces per slot that the data make; memory as MiB and as a share.
+    """
+    found: dict[str, float | str] = {}
+    for setting in settings:
+        text = _effective(setting.name, config, machine, facts)
+        if setting.kind is Kind.CATEGORY:
+            found[setting.name] = text if text is not None else UNKNOWN
+        elif setting.kind is Kind.FLAG:
+            found[setting.name] = math.nan if text is None else float(text.lower() == "true")
+        else:
+            number = None if text is None else _number(text, setting.kind)
+            found |= _numeric(setting, number, profile, machine)
+    return found
+
+
+def _effective(
+    name: str, config: Config, machine: Machine, facts: Mapping[str, PropertyFact]
+) -> str | None:
+    text = config.properties.get(name, config.arguments.get(name))
+    if text is not None:
+        return text
+    fact = facts.get(name)
+    if fact is not None and fact.default is not None:
+        return fact.default
+    if name == "spark.default.parallelism":
+        return str(machine.slots)
+    other = _STANDS_FOR.get(name)
+    return _effective(other, config, machine, facts) if other else None
+
+
+def _numeric(
+    setting: Setting, number: float | None, profile: DatasetProfile | None, machine: Machine
+) -> dict[str, float | str]:
+    name, kind = setting.name, setting.kind
+    nan = math.nan
+    value = nan if number is None else max(number, 0.0)
+    data = profile.bytes if profile else nan
+    if kind is Kind.COUNT:
+        count = max(value, 1.0) if number is not None else nan
+        return {
+            name: math.log2(count),
+            f"{name} per slot": math.log2(count / machine.slots),
+            f"{name} size of each": math.log2(1 + data / count / 1024),
+        }
+    if kind is Kind.MEMORY:
+        return {name: math.log2(1 + value / _MB), f"{name} share": value / machine.memory_bytes}
+    if kind is Kind.SIZE:
+        pieces = data / max(value, 1024.0) / machine.slots
+        return {
+            name: math.log2(1 + value / _MB),
+            f"{name} pieces per slot": math.log2(1e-6 + pieces),
+        }
+    if kind is Kind.DURATION:
+        return {name: math.log2(1 + value)}
+    # A count of things grows by factors, a share between 0 and 1 does not.
+    return {name: math.log2(1 + value) if value > 2 else value}

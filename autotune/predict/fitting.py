@@ -1,0 +1,208 @@
+"""Learn from studies, and choose the model by what it would have cost to follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+from sklearn.model_selection import GroupKFold
+
+from autotune.domain import Config
+from autotune.predict.features import (
+    FactsOf,
+    Setting,
+    config_features,
+    context_features,
+    settings_of,
+)
+from autotune.predict.models import REGRESSORS, classifier, pipeline
+from autotune.predict.predictor import ModelCard, Predictor, Score
+from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate
+from autotune.record import StudyHistory
+from autotune.spark.properties import property_facts
+
+_MAX_FOLDS = 10
+_MIN_FAILURES = 5
+_SAME_REGRET = 0.005
+
+
+def fit(
+    histories: Sequence[StudyHistory],
+    *,
+    facts_of: FactsOf = property_facts,
+    models: Sequence[str] = tuple(REGRESSORS),
+) -> Predictor:
+    """Learn log(time ÷ baseline time) from *histories*.
+
+    Several models compete. Whole workloads are left out in turn (whole studies where there is
+    one workload only), and the model whose picks lose least against the best measured
+    configuration wins; the error of its predictions only breaks ties.
+
+    Args:
+        histories: Studies of any jobs; those that teach nothing are passed over.
+        facts_of: What Spark says of its properties, for the defaults of what is unset.
+        models: Names of :data:`~autotune.predict.models.REGRESSORS`, from the plainest on.
+
+    Raises:
+        NoUsableResult: There is too little history.
+    """
+    lessons = digest_histories(histories)
+    newest = facts_of(max((v for h in histories if (v := h.machine.spark_version)), default=None))
+    settings = settings_of((c for x in lessons for c in x.configs.values()), newest)
+    table = tabulate(lessons, settings, facts_of)
+    targets = _aligned(table, lessons, _common_baselines(lessons, settings, facts_of))
+    left_out = {name: _left_out(name, table, targets) for name in models}
+    scores = {name: _score(table, left_out[name]) for name in models}
+    chosen = min(
+        models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)
+    )
+    known = ~np.isnan(targets)
+    fitted = pipeline(chosen, table.features).fit(table.features[known], targets[known])
+    failure, prior = _fit_failure(table)
+    low, high = _residual_interval(table, left_out[chosen])
+    card = ModelCard(
+        settings=settings,
+        columns=tuple(table.features.columns),
+        model=chosen,
+        scores=scores,
+        grouped_by=table.grouped_by,
+        residual_low=low,
+        residual_high=high,
+        failure_prior=prior,
+        ranges=_ranges(lessons),
+        workloads=tuple(sorted({x.history.workload for x in lessons})),
+        studies=len(lessons),
+        configs=int(known.sum()),
+        training_hash=hash_of(lessons),
+    )
+    return Predictor(fitted, failure, card, facts_of)
+
+
+def _common_baselines(
+    lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf
+) -> pd.DataFrame:
+    """Return, for each study, the features of the most common baseline in that study's place."""
+    digests = [x.baseline.digest for x in lessons]
+    common = lessons[digests.index(max(sorted(set(digests)), key=digests.count))].baseline
+    return pd.DataFrame([_placed(x, common, settings, facts_of) for x in lessons])
+
+
+def _placed(
+    lesson: Lessons, config: Config, settings: Sequence[Setting], facts_of: FactsOf
+) -> dict[str, float | str]:
+    history = lesson.history
+    facts = facts_of(history.machine.spark_version)
+    context = context_features(history.profile, history.machine, history.workload)
+    return context | config_features(settings, config, history.profile, history.machine, facts)
+
+
+def _aligned(table: Table, lessons: Sequence[Lessons], common: pd.DataFrame) -> np.ndarray:
+    """Return log times as seen from one and the same baseline.
+
+    Studies start from different configurations, and times are relative to those. Where a
+    study's baseline is not the common one, what lies between the two is predicted by a model
+    of the other groups, and added.
+    """
+    if len({x.baseline.digest for x in lessons}) == 1:
+        return table.log_times
+    own = table.features.iloc[np.unique(table.baseline_row)]
+    known = ~np.isnan(table.log_times)
+    shift = np.zeros(len(lessons))
+    for train, test in _folds(table):
+        rows = train & known
+        model = pipeline("extra_trees", table.features)
+        model.fit(table.features[rows], table.log_times[rows])
+        studies = np.unique(table.study[test])
+        shift[studies] = model.predict(own.iloc[studies]) - model.predict(common.iloc[studies])
+    aligned: np.ndarray = table.log_times + shift[table.study]
+    return aligned
+
+
+def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return pairs of masks: rows to learn from, rows to check with; whole groups in either."""
+    count = min(_MAX_FOLDS, len(np.unique(table.group)))
+    splits = GroupKFold(n_splits=count).split(table.features, groups=table.group)
+    folds = []
+    for _, test in splits:
+        mask = np.zeros(len(table.group), dtype=bool)
+        mask[test] = True
+        folds.append((~mask, mask))
+    return folds
+
+
+def _left_out(name: str, table: Table, targets: np.ndarray) -> np.ndarray:
+    """Return log(time ÷ baseline time) of each row as predicted by models that had not seen it."""
+    predicted = np.zeros(len(targets))
+    known = ~np.isnan(targets)
+    for train, test in _folds(table):
+        model = pipeline(name, table.features)
+        model.fit(table.features[train & known], targets[train & known])
+        predicted[test] = model.predict(table.features[test])
+    difference: np.ndarray = predicted - predicted[table.baseline_row]
+    return difference
+
+
+def _score(table: Table, predicted: np.ndarray) -> Score:
+    regrets, correlations = [], []
+    for study in np.unique(table.study):
+        rows = (table.study == study) & ~np.isnan(table.log_times)
+        truth, guess = table.log_times[rows], predicted[rows]
+        # The baseline is the first row of its study: it is kept where nothing promises more.
+        regrets.append(np.exp(truth[np.argmin(guess)] - truth.min()) - 1)
+        varies = np.ptp(truth) > 0 and np.ptp(guess) > 0
+        correlations.append(spearmanr(truth, guess).statistic if varies else 0.0)
+    return Score(
+        regret=float(np.mean(regrets)),
+        rank_correlation=float(np.mean(correlations)),
+        mae_log_time=float(np.nanmean(np.abs(table.log_times - predicted))),
+    )
+
+
+def _residual_interval(table: Table, predicted: np.ndarray) -> tuple[float, float]:
+    """Return how far left-out times lay from their prediction: 10th and 90th percentile.
+
+    At least the noise of one execution is allowed for: two per cent to either side.
+    """
+    search = np.arange(len(predicted)) != table.baseline_row
+    residuals = (table.log_times - predicted)[search & ~np.isnan(table.log_times)]
+    low, high = np.quantile(residuals, [0.1, 0.9])
+    return float(min(low, -0.02)), float(max(high, 0.02))
+
+
+def _fit_failure(table: Table) -> tuple[Any | None, float]:
+    """Return a classifier of failure if it beats the plain share of failures, and that share."""
+    failed = (table.failed >= 0.5).astype(int)
+    prior = (failed.sum() + 0.5) / (len(failed) + 1)
+    if failed.sum() < _MIN_FAILURES or failed.all():
+        return None, float(prior)
+    guesses = np.full(len(failed), prior)
+    plain = guesses.copy()
+    for train, test in _folds(table):
+        plain[test] = failed[train].mean()
+        guesses[test] = _fitted_probability(table, failed, train, test)
+    if np.mean((guesses - failed) ** 2) >= np.mean((plain - failed) ** 2):
+        return None, float(prior)
+    return classifier(table.features).fit(table.features, failed), float(prior)
+
+
+def _fitted_probability(
+    table: Table, failed: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> np.ndarray | float:
+    if len(np.unique(failed[train])) < 2:
+        return float(failed[train].mean())
+    model = classifier(table.features).fit(table.features[train], failed[train])
+    found: np.ndarray = model.predict_proba(table.features[test])[:, 1]
+    return found
+
+
+def _ranges(lessons: Sequence[Lessons]) -> dict[str, tuple[float, float]]:
+    seen: dict[str, list[float]] = {}
+    for lesson in lessons:
+        history = lesson.history
+        for name, value in context_features(history.profile, history.machine, "").items():
+            if isinstance(value, float) and not np.isnan(value):
+                seen.setdefault(name, []).append(value)
+    return {name: (min(values), max(values)) for name, values in seen.items()}

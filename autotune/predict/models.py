@@ -1,0 +1,83 @@
+"""The regressors that compete, and the classifier of failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+TRUSTED_TYPES = ("numpy.dtype", "sklearn.tree._tree.Tree")
+"""What skops must be told that it may rebuild, beside what it trusts by itself."""
+
+_SEED = 0
+
+REGRESSORS: dict[str, Callable[[], Any]] = {
+    "constant": lambda: DummyRegressor(strategy="constant", constant=0.0),
+    "ridge": lambda: Ridge(alpha=10.0),
+    "extra_trees": lambda: ExtraTreesRegressor(
+        n_estimators=80, min_samples_leaf=2, max_features=0.5, random_state=_SEED
+    ),
+    "forest": lambda: RandomForestRegressor(
+        n_estimators=80, min_samples_leaf=2, max_features=0.5, random_state=_SEED
+    ),
+    "gradient_boosting": lambda: GradientBoostingRegressor(
+        n_estimators=100, max_depth=4, subsample=0.7, max_features=0.5, random_state=_SEED
+    ),
+}
+"""From the plainest on: of two equally good ones the first is taken. ``constant`` says that no
+configuration differs from another, hence "keep your default"."""
+
+
+def pipeline(name: str, features: pd.DataFrame) -> Pipeline:
+    """Return an unfitted regressor with its preparation of *features*."""
+    return Pipeline([("prepare", _preparation(features)), ("model", REGRESSORS[name]())])
+
+
+def classifier(features: pd.DataFrame) -> Pipeline:
+    """Return an unfitted classifier of failure."""
+    trees = ExtraTreesClassifier(n_estimators=60, min_samples_leaf=3, random_state=_SEED)
+    return Pipeline([("prepare", _preparation(features)), ("model", trees)])
+
+
+def _preparation(features: pd.DataFrame) -> ColumnTransformer:
+    words = [name for name in features if features[name].dtype == object]
+    numbers = [name for name in features if features[name].dtype != object]
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    steps = [("impute", impute), ("scale", StandardScaler())]
+    return ColumnTransformer(
+        [
+            ("numbers", Pipeline(steps), numbers),
+            ("words", OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
+        ]
+    )
+
+
+def spread_between_trees(
+    fitted: Pipeline, features: pd.DataFrame, base: pd.DataFrame
+) -> np.ndarray:
+    """Return how much the trees of a forest disagree on log(time ÷ time of *base*).
+
+    Zero for models without trees of equal standing.
+    """
+    trees = getattr(fitted["model"], "estimators_", None)
+    if not isinstance(trees, list):  # boosting keeps an array: stages, not opinions
+        return np.zeros(len(features))
+    prepared = fitted["prepare"].transform(features).astype(np.float32)
+    origin = fitted["prepare"].transform(base).astype(np.float32)
+    each = [tree.predict(prepared) - tree.predict(origin) for tree in trees]
+    spread: np.ndarray = np.std(each, axis=0)
+    return spread

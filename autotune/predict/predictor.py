@@ -1,0 +1,204 @@
+"""What was learned, and how it answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from pydantic import Field, ValidationError
+
+from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value
+from autotune.errors import InputError
+from autotune.predict.features import FactsOf, Setting, config_features, context_features
+from autotune.predict.models import TRUSTED_TYPES, spread_between_trees
+from autotune.spark.properties import property_facts
+
+CARD_FILE = "card.json"
+FAILURE_FILE = "failure.skops"
+
+
+class Score(Value):
+    """How well one kind of model did on what it had not seen."""
+
+    regret: float
+    """Mean over studies: time of the configuration it would pick ÷ time of the best − 1."""
+    rank_correlation: float
+    """Mean over studies, Spearman."""
+    mae_log_time: float
+
+
+class Prediction(Value):
+    """What to expect of a configuration, relative to the baseline: below 1 is faster."""
+
+    relative_time: float
+    low: float
+    high: float
+    """``low`` to ``high``: 80 % of left-out configurations fell into such an interval."""
+    failure_probability: float
+    spread: float = 0.0
+    """Disagreement inside the model, in log(time)."""
+
+
+class ModelCard(Value):
+    """Everything about a predictor but its weights."""
+
+    schema_version: int = SCHEMA_VERSION
+    settings: tuple[Setting, ...]
+    columns: tuple[str, ...]
+    model: str
+    scores: dict[str, Score]
+    """Of every model that competed."""
+    grouped_by: str
+    """What was left out as a whole: ``workload``, or ``study`` where there was one workload."""
+    residual_low: float
+    residual_high: float
+    """10th and 90th percentile of left-out residuals, in log(time)."""
+    failure_prior: float
+    ranges: dict[str, tuple[float, float]]
+    """Context feature → smallest and largest value seen in training."""
+    workloads: tuple[str, ...]
+    studies: int = Field(ge=1)
+    configs: int
+    training_hash: str
+
+    @property
+    def score(self) -> Score:
+        """That of the model which was chosen."""
+        return self.scores[self.model]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """(data, machine, configuration) → relative time, interval, probability of failure."""
+
+    regressor: Any
+    """A fitted scikit-learn pipeline over a table of features."""
+    failure: Any | None
+    """Likewise, of failure; ``None``: the same probability for all."""
+    card: ModelCard
+    facts_of: FactsOf = property_facts
+
+    def predict(
+        self,
+        profile: DatasetProfile | None,
+        machine: Machine,
+        configs: Sequence[Config],
+        *,
+        baseline: Config | None = None,
+        workload: str = "",
+    ) -> tuple[Prediction, ...]:
+        """Predict each of *configs*, relative to *baseline* (Spark's own defaults if ``None``).
+
+        Args:
+            profile: The data that the job will read.
+            machine: Where it will run.
+            configs: Any configurations; what they leave unset has Spark's default.
+            baseline: What the job runs with today.
+            workload: Its name in earlier studies, where it has one.
+        """
+        if not configs:
+            return ()
+        table = self.features(profile, machine, [baseline or Config(), *configs], workload)
+        base, rest = table.iloc[:1], table.iloc[1:]
+        logs = self.regressor.predict(table)
+        spread = spread_between_trees(self.regressor, rest, base)
+        failing = self._failure_probabilities(rest)
+        return tuple(
+            self._prediction(log_time, *others)
+            for log_time, *others in zip(logs[1:] - logs[0], spread, failing, strict=True)
+        )
+
+    def features(
+        self,
+        profile: DatasetProfile | None,
+        machine: Machine,
+        configs: Sequence[Config],
+        workload: str = "",
+    ) -> pd.DataFrame:
+        """Return the table that the models take, a row for each of *configs*."""
+        facts = self.facts_of(machine.spark_version)
+        context = context_features(profile, machine, workload)
+        rows = [
+            context | config_features(self.card.settings, config, profile, machine, facts)
+            for config in configs
+        ]
+        return pd.DataFrame(rows, columns=list(self.card.columns))
+
+    def unfamiliar(self, profile: DatasetProfile | None, machine: Machine) -> tuple[str, ...]:
+        """Say in words what about the data and the machine lies outside of what was learned from.
+
+        A tolerance of a factor of two at either end of what is counted in logarithms.
+        """
+        context = context_features(profile, machine, "")
+        found = []
+        for name, (low, high) in self.card.ranges.items():
+            value = context.get(name)
+            if not isinstance(value, float) or math.isnan(value):
+                continue
+            logarithmic = name not in ("data null share", "data key skew")
+            margin = 1.0 if logarithmic else 0.1
+            if not low - margin <= value <= high + margin:
+                side = "above" if value > high else "below"
+                shown = [f"{2**x:,.0f}" if logarithmic else f"{x:.2f}" for x in (value, low, high)]
+                found.append(
+                    f"{name} {shown[0]} is {side} what was learned from ({shown[1]}–{shown[2]})"
+                )
+        return tuple(found)
+
+    def parts(self) -> tuple[Any, dict[str, bytes]]:
+        """Return the regressor, and the files that make a predictor of it again."""
+        files = {CARD_FILE: self.card.model_dump_json(indent=1).encode()}
+        if self.failure is not None:
+            files[FAILURE_FILE] = skops.io.dumps(self.failure)
+        return self.regressor, files
+
+    @classmethod
+    def from_parts(cls, regressor: Any, files: Mapping[str, bytes]) -> Predictor:
+        """Rebuild what :meth:`parts` gave; only types that skops trusts are loaded.
+
+        Raises:
+            InputError: The files are of another version, or not a predictor's.
+        """
+        retrain = "train a new one with `autotune train`"
+        if CARD_FILE not in files:
+            raise InputError(f"model: {CARD_FILE} is missing, so it is no predictor; {retrain}")
+        try:
+            card = ModelCard.model_validate_json(files[CARD_FILE])
+        except ValidationError as error:
+            raise InputError(f"model: {CARD_FILE} is of another version; {retrain}") from error
+        if card.schema_version > SCHEMA_VERSION:
+            raise InputError(f"model: made by a newer autotune; update autotune, or {retrain}")
+        try:
+            blob = files.get(FAILURE_FILE)
+            failure = None if blob is None else skops.io.loads(blob, trusted=list(TRUSTED_TYPES))
+        except Exception as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"model: {FAILURE_FILE} can't be loaded ({said}); {retrain}"
+            ) from error
+        return cls(regressor, failure, card)
+
+    @cached_property
+    def _failing_class(self) -> int:
+        return list(self.failure["model"].classes_).index(1) if self.failure is not None else 0
+
+    def _failure_probabilities(self, table: pd.DataFrame) -> np.ndarray:
+        if self.failure is None:
+            return np.full(len(table), self.card.failure_prior)
+        found: np.ndarray = self.failure.predict_proba(table)[:, self._failing_class]
+        return found
+
+    def _prediction(self, log_time: float, spread: float, failing: float) -> Prediction:
+        return Prediction(
+            relative_time=math.exp(log_time),
+            low=math.exp(log_time + self.card.residual_low),
+            high=math.exp(log_time + self.card.residual_high),
+            failure_probability=float(failing),
+            spread=float(spread),
+        )

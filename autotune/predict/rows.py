@@ -1,0 +1,158 @@
+"""Studies as a table to learn from: one row a configuration that a study measured."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from autotune.domain import Config, digest_of
+from autotune.errors import NoUsableResult
+from autotune.predict.features import FactsOf, Setting, config_features, context_features
+from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
+
+MIN_STUDIES = 2
+MIN_CONFIGS = 8
+_MIN_CONFIGS_PER_STUDY = 2
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What one study teaches, seen from its own baseline."""
+
+    history: StudyHistory
+    baseline: Config
+    log_times: Mapping[str, float]
+    """Digest of a configuration → log(time ÷ baseline time)."""
+    failures: Mapping[str, float]
+    """Digest of a configuration → share of its executions that failed."""
+    configs: Mapping[str, Config]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of all studies, for scikit-learn."""
+
+    features: pd.DataFrame
+    log_times: np.ndarray
+    """NaN where a configuration only failed."""
+    failed: np.ndarray
+    """Share of executions that failed."""
+    study: np.ndarray
+    """Which of ``lessons`` a row belongs to."""
+    group: np.ndarray
+    """What is left out together in validation."""
+    baseline_row: np.ndarray
+    """For each row, the row of its study's baseline."""
+    grouped_by: str
+    """``workload``; ``study`` where all studies are of one workload."""
+
+
+def digest_histories(histories: Sequence[StudyHistory]) -> tuple[Lessons, ...]:
+    """Return what the studies teach, in an order that depends on their names alone.
+
+    Raises:
+        NoUsableResult: That is too little; says what is missing.
+    """
+    ordered = sorted(histories, key=lambda h: (h.workload, h.study))
+    found = [lessons for history in ordered if (lessons := _lessons(history)) is not None]
+    configs = sum(len(lessons.log_times) for lessons in found)
+    if len(found) < MIN_STUDIES or configs < MIN_CONFIGS:
+        raise NoUsableResult(
+            f"too little history: training needs at least {MIN_STUDIES} studies with a measured "
+            f"baseline and {MIN_CONFIGS} configurations that succeeded; found {len(histories)} "
+            f"studies, {len(found)} of them usable, with {configs} configurations: tune more jobs "
+            "or tables with `autotune tune`"
+        )
+    return tuple(found)
+
+
+def _lessons(history: StudyHistory) -> Lessons | None:
+    baselines = [t for t in history.trials if t.purpose is Purpose.BASELINE]
+    if not baselines:
+        return None
+    baseline = baselines[0].config
+    trials: dict[str, list[PastTrial]] = defaultdict(list)
+    for trial in history.trials:
+        if trial.cause is not Cause.LOST:
+            trials[trial.config.digest].append(trial)
+    measured = [t.duration_s for t in trials[baseline.digest] if _tells(t, 0.0) and t.duration_s]
+    if not measured:
+        return None
+    baseline_s = statistics.median(measured)
+    log_times = {}
+    for digest, group in trials.items():
+        times = [t.duration_s for t in group if t.duration_s and _tells(t, baseline_s)]
+        if times:
+            log_times[digest] = math.log(statistics.median(times) / baseline_s)
+    failures = {d: sum(_failed(t) for t in group) / len(group) for d, group in trials.items()}
+    if len(log_times) < _MIN_CONFIGS_PER_STUDY:
+        return None
+    configs = {digest: group[0].config for digest, group in trials.items() if group}
+    return Lessons(history, baseline, log_times, failures, configs)
+
+
+def _tells(trial: PastTrial, baseline_s: float) -> bool:
+    """Whether the time of *trial* says something: a stopped one is known to be slow, no more."""
+    if not trial.duration_s or trial.duration_s <= 0:
+        return False
+    if trial.status is Status.SUCCEEDED:
+        return True
+    stopped = trial.status in (Status.STOPPED_EARLY, Status.TIMED_OUT)
+    return stopped and 0 < baseline_s < trial.duration_s
+
+
+def _failed(trial: PastTrial) -> bool:
+    return trial.status in (Status.FAILED, Status.TIMED_OUT)
+
+
+def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf) -> Table:
+    """Make the rows; those of one study follow each other, its baseline first."""
+    rows: list[dict[str, float | str]] = []
+    times, failed, study, baseline_row = [], [], [], []
+    for number, lesson in enumerate(lessons):
+        history = lesson.history
+        facts = facts_of(history.machine.spark_version)
+        context = context_features(history.profile, history.machine, history.workload)
+        first = len(rows)
+        others = sorted(set(lesson.configs) - {lesson.baseline.digest})
+        for digest in [lesson.baseline.digest, *others]:
+            config = lesson.configs[digest]
+            own = config_features(settings, config, history.profile, history.machine, facts)
+            rows.append(context | own)
+            times.append(lesson.log_times.get(digest, math.nan))
+            failed.append(lesson.failures[digest])
+            study.append(number)
+            baseline_row.append(first)
+    workloads = [lessons[i].history.workload for i in study]
+    by_workload = len(set(workloads)) > 1
+    names = workloads if by_workload else [str(i) for i in study]
+    return Table(
+        features=pd.DataFrame(rows),
+        log_times=np.array(times),
+        failed=np.array(failed),
+        study=np.array(study),
+        group=np.unique(names, return_inverse=True)[1],
+        baseline_row=np.array(baseline_row),
+        grouped_by="workload" if by_workload else "study",
+    )
+
+
+def hash_of(lessons: Sequence[Lessons]) -> str:
+    """Identify the training set, whatever the order of the studies."""
+    return digest_of(
+        sorted(
+            [
+                x.history.study,
+                x.history.workload,
+                sorted(x.log_times.items()),
+                sorted(x.failures.items()),
+            ]
+            for x in lessons
+        )
+    )

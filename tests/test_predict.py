@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import math
+import random
+import warnings
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, PropertyFact
+from autotune.errors import InputError, NoUsableResult
+from autotune.predict import TRUSTED_TYPES, Predictor
+from autotune.predict import fit as fit_all
+from autotune.predict.features import Kind, config_features, settings_of
+from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
+
+GB = 1 << 30
+PARTITIONS = "spark.sql.shuffle.partitions"
+MEMORY = "spark.driver.memory"
+CODEC = "spark.io.compression.codec"
+AQE = "spark.sql.adaptive.enabled"
+FACTS = {
+    name: PropertyFact(name=name, default=default, session=True)
+    for name, default in [(PARTITIONS, "200"), (MEMORY, "1g"), (CODEC, "lz4"), (AQE, "true")]
+}
+
+
+def facts_of(version: str | None) -> dict[str, PropertyFact]:
+    return FACTS
+
+
+def fit(histories: Sequence[StudyHistory]) -> Predictor:
+    return fit_all(histories, facts_of=facts_of, models=("constant", "extra_trees"))
+
+
+def machine(slots: int = 4, memory: int = 8 * GB) -> Machine:
+    return Machine(
+        master=f"local[{slots}]", slots=slots, cores_per_executor=slots, memory_bytes=memory
+    )
+
+
+def profile(size: int, path: str = "/t") -> DatasetProfile:
+    return DatasetProfile(
+        path=path, format="parquet", rows=size // 50, bytes=size, files=8, row_width_bytes=50,
+        columns=(ColumnProfile(name="k", type="bigint"),),
+    )  # fmt: skip
+
+
+def config(partitions: int | None = None, memory: str | None = None, **rest: str | None) -> Config:
+    return Config(
+        properties={
+            PARTITIONS: None if partitions is None else str(partitions),
+            MEMORY: memory,
+            CODEC: rest.get("codec"),
+            AQE: rest.get("aqe"),
+        }
+    )
+
+
+def seconds(chosen: Config, data: DatasetProfile, where: Machine) -> float:
+    """A small table drowns in partitions; the codec is worth ten per cent."""
+    count = int(chosen.properties[PARTITIONS] or 200)
+    scheduling = 0.01 * count / where.slots
+    spill = max(0.0, data.bytes / count / (64 << 20) - 1)
+    codec = 0.9 if chosen.properties[CODEC] == "zstd" else 1.0
+    return (5 + data.bytes / GB + scheduling + 3 * spill) * codec
+
+
+def study(
+    name: str,
+    size: int,
+    *,
+    workload: str = "w",
+    trials: int = 12,
+    baseline: Config | None = None,
+    where: Machine | None = None,
+    seed: int = 0,
+    noise: float = 0.02,
+) -> StudyHistory:
+    rng = random.Random(f"{name}{seed}")
+    where = where or machine()
+    data = profile(size, f"/{name}")
+    base = baseline or config(2000)
+    past = []
+
+    def run(chosen: Config, purpose: Purpose) -> None:
+        memory = chosen.properties[MEMORY] or "1g"
+        failed = memory == "512m"
+        took = seconds(chosen, data, where) * math.exp(rng.gauss(0, noise))
+        past.append(
+            PastTrial(
+                config=chosen,
+                purpose=purpose,
+                status=Status.FAILED if failed else Status.SUCCEEDED,
+                duration_s=None if failed else took,
+                cause=Cause.OUT_OF_MEMORY if failed else None,
+            )
+        )
+
+    run(base, Purpose.BASELINE)
+    run(base, Purpose.BASELINE)
+    for _ in range(trials):
+        chosen = config(
+            round(2 ** rng.uniform(1, 11)),
+            rng.choice(["512m", "1g", "2g", "4g"]),
+            codec=rng.choice(["lz4", "zstd"]),
+        )
+        run(chosen, Purpose.SEARCH)
+    return StudyHistory(study=name, workload=workload, machine=where, profile=data, trials=past)
+
+
+@pytest.fixture(scope="module")
+def histories() -> tuple[StudyHistory, ...]:
+    return tuple(
+        study(f"{workload}{i}", size, workload=workload)
+        for workload in ("a", "b", "c")
+        for i, size in enumerate((GB // 100, GB // 20))
+    )
+
+
+@pytest.fixture(scope="module")
+def predictor(histories: tuple[StudyHistory, ...]) -> Predictor:
+    return fit_all(histories, facts_of=facts_of)
+
+
+def test_a_bad_default_is_seen_as_bad(predictor: Predictor) -> None:
+    data, where = profile(GB // 40), machine()
+    worse, better, same = predictor.predict(
+        data, where, [config(2000, codec="lz4"), config(16), config(2000)], baseline=config(2000)
+    )
+    assert same.relative_time == 1.0
+    assert same.low < 1 < same.high
+    assert better.relative_time < 0.8
+    assert better.high < 1
+    assert worse.relative_time == pytest.approx(1, abs=0.1)
+    truth = seconds(config(16), data, where) / seconds(config(2000), data, where)
+    assert better.low <= truth <= better.high
+
+
+def test_the_answer_is_relative_to_the_baseline_that_is_asked_about(predictor: Predictor) -> None:
+    data, where = profile(GB // 40), machine()
+    (from_good,) = predictor.predict(data, where, [config(2000)], baseline=config(16))
+    (from_bad,) = predictor.predict(data, where, [config(16)], baseline=config(2000))
+    assert from_good.relative_time * from_bad.relative_time == pytest.approx(1)
+    assert from_good.relative_time > 1.25
+    (unset,) = predictor.predict(data, where, [config(200)])
+    assert unset.relative_time == 1.0, "unset is Spark's own default"
+
+
+def test_failures_are_foreseen(predictor: Predictor) -> None:
+    small, large = predictor.predict(
+        profile(GB // 40), machine(), [config(16, "512m"), config(16, "4g")], baseline=config(2000)
+    )
+    assert predictor.failure is not None
+    assert small.failure_probability > 0.7
+    assert large.failure_probability < 0.3
+
+
+def test_the_choice_of_the_model_is_told(predictor: Predictor) -> None:
+    card = predictor.card
+    assert card.grouped_by == "workload"
+    assert set(card.scores) >= {"constant", "ridge", "extra_trees", "gradient_boosting"}
+    assert card.model != "constant"
+    assert card.score.regret < card.scores["constant"].regret
+    assert card.score.rank_correlation > 0.6
+    assert card.scores["constant"].rank_correlation == 0
+    assert card.studies == 6
+    assert card.workloads == ("a", "b", "c")
+
+
+def test_one_workload_leaves_studies_out() -> None:
+    found = fit([study("x", GB // 100), study("y", GB // 20)])
+    assert found.card.grouped_by == "study"
+
+
+def test_where_nothing_matters_nothing_is_promised() -> None:
+    rng = random.Random(1)
+
+    def flat(name: str) -> StudyHistory:
+        found = study(name, GB // 20, workload=name)
+        ok = {"status": Status.SUCCEEDED, "cause": None}
+        trials = [
+            t.model_copy(update=ok | {"duration_s": 10 * math.exp(rng.gauss(0, 0.03))})
+            for t in found.trials
+        ]
+        return found.model_copy(update={"trials": tuple(trials)})
+
+    found = fit([flat(name) for name in "abcd"])
+    answers = found.predict(
+        profile(GB // 20), machine(), [config(n) for n in (2, 20, 200)], baseline=config(2000)
+    )
+    assert all(answer.low < 1 < answer.high for answer in answers)
+    assert found.failure is None
+    assert found.card.failure_prior < 0.05
+
+
+def test_studies_with_other_baselines_are_put_on_one_footing() -> None:
+    sizes = (GB // 100, GB // 50, GB // 25, GB // 12)
+    mixed = [
+        study(
+            f"s{i}", size, workload=f"w{i % 4}", baseline=config(2000 if i % 2 else 8), trials=14
+        )
+        for i, size in enumerate(sizes * 2)
+    ]
+    found = fit(mixed)
+    data, where = profile(GB // 30), machine()
+    (answer,) = found.predict(data, where, [config(8)], baseline=config(2000))
+    truth = seconds(config(8), data, where) / seconds(config(2000), data, where)
+    assert answer.relative_time == pytest.approx(truth, rel=0.25)
+
+
+def test_stopped_trials_count_as_slow_and_lost_ones_not_at_all() -> None:
+    slow = [
+        PastTrial(
+            config=config(4000 + i), purpose=Purpose.SEARCH, status=status, duration_s=100.0,
+            cause=cause,
+        )
+        for i, (status, cause) in enumerate(
+            [(Status.STOPPED_EARLY, None), (Status.TIMED_OUT, None), (Status.FAILED, Cause.LOST)]
+        )
+    ]  # fmt: skip
+    histories = [study(n, GB // 20, workload=n) for n in "ab"]
+    longer = [h.model_copy(update={"trials": (*h.trials, *slow)}) for h in histories]
+    assert fit(longer).card.configs == fit(histories).card.configs + 4
+
+
+def test_too_little_history_says_what_is_missing() -> None:
+    one = study("one", GB // 20)
+    no_baseline = one.model_copy(
+        update={"trials": tuple(t for t in one.trials if t.purpose is not Purpose.BASELINE)}
+    )
+    for histories in (
+        [],
+        [one],
+        [one, no_baseline],
+        [study("x", GB, trials=1), study("y", GB, trials=1)],
+    ):
+        with pytest.raises(
+            NoUsableResult, match=f"at least 2 studies .* found {len(histories)}"
+        ) as caught:
+            fit(histories)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_study_without_profile_or_with_another_machine_is_used(
+    histories: tuple[StudyHistory, ...],
+) -> None:
+    bare = histories[0].model_copy(update={"profile": None, "workload": "bare"})
+    large = study("large", GB, workload="large", where=machine(64, 256 * GB))
+    found = fit([*histories, bare, large])
+    (answer,) = found.predict(None, machine(), [config(16)], baseline=config(2000))
+    assert 0 < answer.low < answer.relative_time < answer.high
+
+
+def test_the_unfamiliar_is_named(predictor: Predictor) -> None:
+    assert predictor.unfamiliar(profile(GB // 40), machine()) == ()
+    (slots, *_) = [
+        said for said in predictor.unfamiliar(profile(GB // 40), machine(64)) if "slots" in said
+    ]
+    assert "64 is above" in slots
+    assert any("data size" in said for said in predictor.unfamiliar(profile(900 * GB), machine()))
+
+
+def test_parts_make_the_same_predictor_again(predictor: Predictor) -> None:
+    import skops.io
+
+    regressor, files = predictor.parts()
+    blob = skops.io.dumps(regressor)
+    assert skops.io.get_untrusted_types(data=blob) == list(TRUSTED_TYPES)
+    again = Predictor.from_parts(skops.io.loads(blob, trusted=list(TRUSTED_TYPES)), files)
+    asked = (profile(GB // 40), machine(), [config(16), config(400, "512m")])
+    facts_again = Predictor(again.regressor, again.failure, again.card, facts_of)
+    assert facts_again.predict(*asked) == predictor.predict(*asked)
+    assert sum(map(len, files.values())) + len(blob) < 10e6
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "missing"),
+        ({"card.json": b"{}"}, "another version"),
+        ({"card.json": b"\xff"}, "another version"),
+    ],
+)
+def test_a_model_that_is_none_of_ours(files: dict[str, bytes], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Predictor.from_parts(None, files)
+
+
+def test_a_broken_or_newer_model(predictor: Predictor) -> None:
+    regressor, files = predictor.parts()
+    with pytest.raises(InputError, match=r"failure\.skops can't be loaded"):
+        Predictor.from_parts(regressor, files | {"failure.skops": b"junk"})
+    card = files["card.json"].replace(b'"schema_version": 1', b'"schema_version": 99')
+    with pytest.raises(InputError, match="newer autotune"):
+        Predictor.from_parts(regressor, files | {"card.json": card})
+
+
+def test_the_same_history_gives_the_same_model(histories: tuple[StudyHistory, ...]) -> None:
+    one, other = fit(histories), fit(histories[::-1])
+    asked = (profile(GB // 40), machine(), [config(16), config(400)])
+    assert one.card == other.card
+    assert one.predict(*asked) == other.predict(*asked)
+
+
+def test_kinds_are_read_off_names_and_values() -> None:
+    configs = [
+        Config(
+            properties={
+                PARTITIONS: "64", MEMORY: "1024", AQE: "TRUE", CODEC: None,
+                "spark.locality.wait": "3s", "spark.memory.fraction": "0.6",
+                "spark.sql.autoBroadcastJoinThreshold": "-1",
+                "spark.sql.files.maxPartitionBytes": "128m", "spark.x": None,
+            },
+            arguments={"level": "DISK_ONLY", "rows": "12"},
+        ),
+        Config(properties={"spark.sql.autoBroadcastJoinThreshold": "10MB"}),
+    ]  # fmt: skip
+    kinds = {s.name: s.kind for s in settings_of(configs, FACTS)}
+    assert kinds == {
+        PARTITIONS: Kind.COUNT, MEMORY: Kind.MEMORY, AQE: Kind.FLAG, CODEC: Kind.CATEGORY,
+        "spark.locality.wait": Kind.DURATION, "spark.memory.fraction": Kind.NUMBER,
+        "spark.sql.autoBroadcastJoinThreshold": Kind.SIZE,
+        "spark.sql.files.maxPartitionBytes": Kind.SIZE, "spark.x": Kind.CATEGORY,
+        "level": Kind.CATEGORY, "rows": Kind.NUMBER,
+    }  # fmt: skip
+
+
+@settings(max_examples=50)
+@given(count=st.integers(1, 10_000), slots=st.integers(1, 512), scale=st.integers(2, 16))
+def test_features_are_the_same_on_a_machine_and_data_k_times_as_large(
+    count: int, slots: int, scale: int
+) -> None:
+    learned = settings_of([config(count, "1g")], FACTS)
+    small = config_features(
+        learned, config(count, "1g"), profile(GB), machine(slots, GB * 8), FACTS
+    )
+    large = config_features(
+        learned, config(count * scale, f"{scale}g"), profile(GB * scale),
+        machine(slots * scale, GB * 8 * scale), FACTS,
+    )  # fmt: skip
+    for name in (f"{PARTITIONS} per slot", f"{PARTITIONS} size of each", f"{MEMORY} share"):
+        assert small[name] == pytest.approx(large[name], abs=1e-9)
+
+
+def test_values_never_seen_are_answered_quietly(predictor: Predictor) -> None:
+    odd = Config(
+        properties={PARTITIONS: "many", CODEC: "snappy", "spark.y": "1"}, arguments={"a": "b"}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (answer,) = predictor.predict(profile(1), machine(), [odd], workload="never seen")
+    assert math.isfinite(answer.relative_time)
+    assert predictor.predict(profile(1), machine(), []) == ()
