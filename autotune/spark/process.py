@@ -156,7 +156,7 @@ def end_marked(marker: str, timeout_s: float = 10) -> None:
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(found, timeout=1)
+        time.sleep(0.02)
 
 
 def _carries(process: psutil.Process, marker: str) -> bool:

@@ -62,8 +62,11 @@ def prctl(option: int, value: int) -> None:
 def start(command: list[str], output: int) -> int:
     """Start *command* as the leader of its own session; return its process id."""
     supervisor = os.getpid()
+    # Held back until the child has no handler of ours any more, else a signal would be lost in it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         return pid
     try:
         os.setsid()
@@ -72,6 +75,7 @@ def start(command: list[str], output: int) -> int:
             os._exit(1)
         for number in (*STOP_SIGNALS, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.dup2(output, 1)
