@@ -123,7 +123,7 @@ def _spread(bound: BoundSpace, seed: int, number: int) -> Iterator[Mapping[str, 
     A redraw uses points far away from those of later trials, so that none is used twice.
     """
     engine = qmc.Sobol(len(bound.dimensions), scramble=True, rng=seed)
-    engine.fast_forward(number)
+    engine.fast_forward(number + 1)
     while True:
         yield _at(bound, engine.random(1)[0])
         engine.fast_forward(2**16)

@@ -7,7 +7,7 @@ a corner where memory runs out, log-normal noise and drift. Nothing sleeps: seco
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -16,7 +16,18 @@ import numpy as np
 from autotune.distributions import from_unit
 from autotune.domain import Config, Limits, Machine, PropertyFact, Workload
 from autotune.experiment import Budget, Experiment, Sampler
-from autotune.record import Cause, Checkpoint, Execution, Metrics, Status, Step, StepKind
+from autotune.record import (
+    Cause,
+    Checkpoint,
+    Execution,
+    Metrics,
+    Origin,
+    Purpose,
+    Status,
+    Step,
+    StepKind,
+    Trial,
+)
 from autotune.space import BoundSpace, Dimension, DimensionKind, Space, bind
 
 MACHINE = Machine(
@@ -64,8 +75,9 @@ def bound_space(
     machine: Machine = MACHINE,
     baseline: Mapping[str, str] | None = None,
     facts: Mapping[str, PropertyFact] | None = None,
+    fixed: Collection[str] = (),
 ) -> BoundSpace:
-    return bind(space, machine=machine, baseline=baseline or {}, facts=facts or {})
+    return bind(space, machine=machine, baseline=baseline or {}, facts=facts or {}, fixed=fixed)
 
 
 def experiment(name: str = "simulated", **changes: object) -> Experiment:
@@ -80,6 +92,19 @@ def experiment(name: str = "simulated", **changes: object) -> Experiment:
         "identity": {"space": "a1", "data": "b2", "command": "simulated.py", "spark": "4.1.0"},
     }
     return Experiment.model_validate({**fields, **changes})
+
+
+def measured(bound: BoundSpace, number: int, config: Config, **changes: object) -> Trial:
+    """One trial on the surface, with its execution changed where that is asked for."""
+    surface = Surface(bound, executed=number)
+    execution = surface(WORKLOAD, config, Limits(), lambda checkpoint: False)
+    return Trial(
+        number=number,
+        purpose=Purpose.SEARCH if number else Purpose.BASELINE,
+        origin=Origin.SAMPLER if number else Origin.BASELINE,
+        config=config,
+        execution=execution.model_copy(update=changes),
+    )
 
 
 class Surface:
