@@ -26,6 +26,7 @@ DECLARING = re.compile(
 DOC_LENGTH = 240
 
 UNREGISTERED = {
+    "spark.default.parallelism": (None, "Partitions of RDD shuffles where the job names none."),
     "spark.shuffle.io.numConnectionsPerPeer": ("1", "Connections between two hosts, reused."),
     "spark.shuffle.io.preferDirectBufs": ("true", "Whether Netty uses off-heap buffers."),
     "spark.shuffle.io.serverThreads": ("0", "Threads of the shuffle server; 0: as many as cores."),
@@ -35,7 +36,7 @@ UNREGISTERED = {
     "spark.shuffle.io.backLog": ("-1", "Length of the accept queue of the shuffle service."),
     "spark.shuffle.io.connectionTimeout": (None, "When an idle connection with work is closed."),
 }
-"""Read by the network library straight from the configuration, so not registered anywhere."""
+"""Read straight from the configuration, so not registered by (all) Spark versions."""
 
 
 def declaring_classes(jars: Path) -> list[str]:
@@ -78,7 +79,10 @@ def rows(session: Any, jars: Path) -> list[dict[str, Any]]:
                 "internal": not entry.isPublic(),
             }
         )
+    registered = {row["name"] for row in found}
     for name, (default, doc) in UNREGISTERED.items():
+        if name in registered:
+            continue
         row = {"name": name, "default": default, "session": False, "doc": doc, "internal": False}
         found.append(row)
     return sorted(found, key=lambda row: str(row["name"]))
@@ -86,7 +90,6 @@ def rows(session: Any, jars: Path) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Start one local session, read its registry, write the file of its minor version."""
-    import pyspark
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")

@@ -7,7 +7,8 @@ Spark strings and back. Whatever it decodes can start: sizes are relative, rules
 
 from __future__ import annotations
 
-from autotune.space.bound import BoundSpace, bind
+from autotune.space.binding import bind, default_of
+from autotune.space.bound import BoundSpace, Choices
 from autotune.space.parameter import (
     Applies,
     Dimension,
@@ -24,6 +25,7 @@ from autotune.space.units import ParameterType, same_value
 __all__ = [
     "Applies",
     "BoundSpace",
+    "Choices",
     "Dimension",
     "DimensionKind",
     "Mode",
@@ -33,6 +35,7 @@ __all__ = [
     "Rule",
     "Space",
     "bind",
+    "default_of",
     "mode_of",
     "same_value",
 ]

@@ -31,10 +31,23 @@ class BoundChoice:
         for choice, own_text in self.texts.items():
             if text == own_text:
                 return choice
-        for choice, own_text in self.texts.items():
-            if text is not None and own_text is not None and _same(text, own_text):
+        wanted = self.unset if text is None else text
+        for choice in self.texts:
+            meaning = self.meaning(choice)
+            if wanted is not None and meaning is not None and _same(wanted, meaning):
                 return choice
         raise KeyError(text)
+
+    def wished(self, text: str | None) -> str | None:
+        """Return the choice that *text* names or means, else the person's own."""
+        if text is None:
+            return self.own
+        if text in self.texts:
+            return text
+        try:
+            return self.read(text)
+        except KeyError:
+            return self.own
 
     def meaning(self, choice: str | None) -> str | None:
         """Return what a choice makes of the job, an unset one included."""
@@ -74,17 +87,14 @@ def bind_choice(parameter: Parameter, *, own: str | None, unset: str | None) -> 
 def _bind_flags(parameter: Parameter, *, own: str | None, unset: str | None) -> BoundChoice:
     """Let each choice of JVM flags join the person's flags; ``None`` leaves theirs alone."""
     texts: dict[str | None, str | None] = {None: own}
-    own_tokens = _tokens(own or unset)
-    own_choice = None
-    for flags in parameter.choices:
-        if flags is None:
-            continue
-        if own_choice is None and set(_tokens(flags)) <= set(own_tokens):
-            own_choice = flags
-            del texts[None]
-            texts[flags] = own
-        else:
-            texts[flags] = join_flags(own, flags)
+    held = set(_tokens(own or unset))
+    listed = [flags for flags in parameter.choices if flags is not None]
+    fitting = [flags for flags in listed if set(_tokens(flags)) <= held]
+    own_choice = max(fitting, key=lambda flags: len(_tokens(flags)), default=None)
+    if own_choice is not None:
+        del texts[None]
+    for flags in listed:
+        texts[flags] = own if flags == own_choice else join_flags(own, flags)
     return BoundChoice(parameter, texts, own_choice, unset)
 
 

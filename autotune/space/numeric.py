@@ -60,6 +60,8 @@ class BoundNumber:
     most: float | None
     specials: tuple[Special, ...]
     """The first is the person's own value."""
+    unset: float | None = None
+    """What an unset value behaves as, where that is known."""
     floor: float | None = None
     """Lowest position that is held by an odd value of the person, below the range."""
 
@@ -106,7 +108,7 @@ class BoundNumber:
             if text == special.text:
                 return special.value
         if text is None:
-            return None
+            return self.unset
         for special in self.specials:
             if special.text is not None and same_value(text, special.text):
                 return special.value
@@ -180,7 +182,8 @@ def bind_number(
     least, most = _limit(parameter, parameter.at_least), _limit(parameter, parameter.at_most)
     if least is None and parameter.type is ParameterType.INT and parameter.relative and low > 0:
         least = 1.0
-    value = _value(parameter, own if own is not None else unset, low)
+    meant = _value(parameter, unset, low)
+    value = meant if own is None else _value(parameter, own, low)
     floor = None
     if value is None:
         bottom = max(low, (least or low * at) / at)
@@ -199,7 +202,7 @@ def bind_number(
         low = low if least is None else max(low, least / at)
         high = high if most is None else min(high, most / at)
         high = max(low, high)
-    return BoundNumber(parameter, scale, low, high, least, most, tuple(specials), floor)
+    return BoundNumber(parameter, scale, low, high, least, most, tuple(specials), meant, floor)
 
 
 def _value(parameter: Parameter, text: str | None, low: float) -> float | None:

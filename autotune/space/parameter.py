@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from autotune.domain import Value
 from autotune.space.units import ParameterType, read_number, read_share
+from autotune.space.versions import version_in, version_range_ok
 
 Scalar = float | str
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|<|>)\s*(\d+(?:\.\d+)*)\s*\Z")
 
 
 class Applies(StrEnum):
@@ -168,13 +168,13 @@ class Parameter(Value):
             return "per and of exclude each other"
         if self.share and self.of != "memory":
             return "share needs of: memory"
+        if self.low_as is not None and self.relative:
+            return "low_as is for values that are relative to nothing"
         for key in ("low", "high", "step", "at_least", "at_most"):
             scalar = getattr(self, key)
             if scalar is not None and self.number(scalar) is None:
                 return f"{key}: '{scalar}' is not of type {self.type}"
-        low, high = self.number(self.low), self.number(self.high)
-        assert low is not None
-        assert high is not None
+        low, high = self.number(self.low) or 0.0, self.number(self.high) or 0.0
         if low >= high:
             return f"low {self.low} is not below high {self.high}"
         if self.log and low <= 0:
@@ -189,6 +189,11 @@ class Parameter(Value):
         ]
         if shares and self.of is None:
             return f"{shares[0]}: a percentage needs of: memory, cores or a parameter"
+        texts = [key for key in ("low", "high") if isinstance(getattr(self, key), str)]
+        if self.relative and len(texts) > len(shares):
+            return (
+                f"{texts[0]}: give a percentage or a multiple; absolute limits are at_least/most"
+            )
         step = None if self.step is None else self.number(self.step)
         if step is not None and step <= 0:
             return "step must be above 0"
@@ -208,7 +213,7 @@ class Rule(Value):
     """Each at most the next."""
     at_most: Quantity | None = None
     of: str | None = None
-    """``memory``, ``cores`` or ``slots``: what the percentage is taken of."""
+    """``memory``, ``cores``, ``slots`` or a parameter: what the percentage is taken of."""
     modes: tuple[Mode, ...] = (Mode.LOCAL, Mode.CLUSTER)
 
     @property
@@ -235,9 +240,6 @@ class Rule(Value):
             raise ValueError(message)
         if not self.ordered and self.at_most is None:
             message = "at_most is missing"
-            raise ValueError(message)
-        if self.of not in {None, "memory", "cores", "slots"}:
-            message = f"of: '{self.of}' is none of memory, cores and slots"
             raise ValueError(message)
         if self.of and (not isinstance(self.at_most, str) or read_share(self.at_most) is None):
             message = f"at_most: '{self.at_most}' must be a percentage of {self.of}"
@@ -276,35 +278,3 @@ class Dimension(Value):
     log: bool = False
     step: float | None = None
     choices: tuple[str | None, ...] = ()
-
-
-def version_range_ok(text: str) -> bool:
-    """Whether *text* is a list of clauses such as ``>=3.5,<5``; empty means any version."""
-    return not text or all(_CLAUSE.match(clause) for clause in text.split(","))
-
-
-def version_in(version: str | None, text: str) -> bool:
-    """Whether *version* lies in the range *text*; pre-release suffixes are left aside."""
-    numbers = re.match(r"\d+(?:\.\d+)*", version or "")
-    if numbers is None or not text:
-        return True
-    return all(_holds(numbers[0], clause) for clause in text.split(","))
-
-
-def _holds(version: str, clause: str) -> bool:
-    match = _CLAUSE.match(clause)
-    if match is None:
-        return False
-    left, right = _padded(version), _padded(match[2])
-    return {
-        ">=": left >= right,
-        "<=": left <= right,
-        ">": left > right,
-        "<": left < right,
-        "==": left == right,
-        "!=": left != right,
-    }[match[1]]
-
-
-def _padded(version: str) -> tuple[int, ...]:
-    return tuple([*map(int, version.split(".")), 0, 0, 0, 0][:4])

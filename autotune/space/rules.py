@@ -20,6 +20,14 @@ class BoundRule:
 
     rule: Rule
     limit: float
+    of: str | None = None
+    """A parameter that the limit is a share of; without effect it limits nothing."""
+
+    def limit_at(self, values: Mapping[str, float]) -> float:
+        """Return the limit in the unit of the total."""
+        if self.of is None:
+            return self.limit
+        return self.limit * values[self.of] if self.of in values else math.inf
 
     def total(self, values: Mapping[str, float]) -> float:
         """Return what the limit is compared with; parameters without effect count for nothing."""
@@ -36,7 +44,7 @@ class BoundRule:
 
     def holds(self, values: Mapping[str, float]) -> bool:
         """Whether the rule is kept."""
-        return self.total(values) <= self.limit * (1 + 1e-9)
+        return self.total(values) <= self.limit_at(values) * (1 + 1e-9)
 
     def repaired(
         self, values: dict[str, float], free: frozenset[str], floor: Floor
@@ -66,10 +74,10 @@ class BoundRule:
             return [(name, self._fitting(name, values)) for name in order]
         total = self.total(values)
         if self.rule.product:
-            factor = (self.limit / total) ** (1 / max(1, len(names)))
+            factor = (self.limit_at(values) / total) ** (1 / max(1, len(names)))
             return [(name, values[name] * factor) for name in names]
         movable = sum(values[name] for name in names)
-        share = max(0.0, self.limit - (total - movable)) / movable if movable else 0.0
+        share = max(0.0, self.limit_at(values) - (total - movable)) / movable if movable else 0.0
         return [(name, values[name] * share) for name in names]
 
     def _fitting(self, name: str, values: dict[str, float]) -> Callable[[], float]:
@@ -82,9 +90,9 @@ class BoundRule:
                 after = [values[key] for key in self.rule.ordered[place + 1 :] if key in values]
                 return min([values[name], *(bound * self.limit for bound in after)])
             if self.rule.sum:
-                return max(0.0, self.limit - self.total(others))
+                return max(0.0, self.limit_at(values) - self.total(others))
             rest = self.total(others)
-            return self.limit / rest if rest else values[name]
+            return self.limit_at(values) / rest if rest else values[name]
 
         return fitting
 
@@ -95,13 +103,18 @@ def bind_rule(
     """Put a rule's limit in numbers, and widen it to what the person runs today."""
     if rule.ordered:
         limit = 1.0
+    elif rule.of not in {None, "memory", "cores", "slots"}:
+        limit = read_share(str(rule.at_most)) or 0.0
+        whole = own.get(str(rule.of), 0.0)
+        total = BoundRule(rule, limit).total(own)
+        return BoundRule(rule, max(limit, total / whole if whole else 0.0), rule.of)
     elif rule.of is not None:
-        whole = {
+        machine_has = {
             "memory": machine.memory_bytes,
             "cores": machine.cores_per_executor,
             "slots": machine.slots,
-        }[rule.of]
-        limit = (read_share(str(rule.at_most)) or 0.0) * whole
+        }
+        limit = (read_share(str(rule.at_most)) or 0.0) * machine_has[rule.of]
     else:
         limit = first.number(rule.at_most if rule.at_most is not None else math.inf) or 0.0
     return BoundRule(rule, max(limit, BoundRule(rule, limit).total(own)))
