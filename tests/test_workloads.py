@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune import builtin, datagen, tpch
+from autotune.datagen import make_data
+from autotune.errors import EnvironmentFault, InputError
+from autotune.workloads import sql, taxi_data
+
+
+def test_builtin_programs_are_there_and_need_no_pyspark() -> None:
+    for found in (*builtin.BUILTINS, builtin.sql_program(Path("queries"))):
+        assert found.path.is_file()
+        assert "{data}" in found.arguments
+        assert "{output}" in found.arguments
+    code = "import sys, autotune.builtin, autotune.datagen; sys.exit('pyspark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_builtin_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"'taxis' is not built in; choose one of: taxi"):
+        builtin.find("taxis")
+
+
+def test_the_version_of_the_taxi_data_is_the_programs() -> None:
+    assert datagen.TAXI_VERSION == taxi_data.VERSION
+    assert datagen.MARKER == taxi_data.MARKER
+
+
+def test_statements_end_at_semicolons_outside_of_strings_and_comments() -> None:
+    text = """-- one; two
+    SELECT ';', "a;b", `c;d`, 'it''s; \\'so;' /* no; */ ; ; -- end;
+    SELECT 2 /* ; */"""
+    first, second = sql.statements(text)
+    assert first.endswith("/* no; */ ")
+    assert second.split() == ["--", "end;", "SELECT", "2", "/*", ";", "*/"]
+    assert list(sql.statements("-- nothing;\n ; /* here; */")) == []
+
+
+@given(st.lists(st.sampled_from(["';'", '";"', "`;`", "/* ; */", "x ", "-- ;\n", "1 - 2 / 3 "])))
+def test_no_quoted_semicolon_ever_splits(parts: list[str]) -> None:
+    text = "SELECT " + "".join(parts)
+    assert list(sql.statements(f"{text};SELECT 1")) == [text, "SELECT 1"]
+
+
+def test_tables_are_files_and_folders_of_every_format(tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.csv.gz", "c.json", "d.orc", "_e.csv", ".f.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    for name in ("g/part-0.zstd.parquet", "h.csv/day=1/part-0.csv", "empty/_SUCCESS"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    found = {name: form for name, (_, form) in sql.find_tables(tmp_path).items()}
+    assert found == {
+        "a": "parquet",
+        "b": "csv",
+        "c": "json",
+        "d": "orc",
+        "g": "parquet",
+        "h": "csv",
+    }
+
+
+def test_a_folder_named_tables_stands_for_the_one_around_it(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "a.csv").touch()
+    (tmp_path / "other.csv").touch()
+    assert list(sql.find_tables(tmp_path)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [((), "no table"), (("a.csv", "a.json"), "table a is there twice"), (("x.txt",), "no table")],
+)
+def test_folders_without_clear_tables_are_refused(
+    tmp_path: Path, files: tuple[str, ...], message: str
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit, match=message):
+        sql.find_tables(tmp_path)
+
+
+def test_queries_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("q10.sql", "q02.sql", "readme.md"):
+        (tmp_path / name).touch()
+    assert [file.name for file in sql.find_queries(tmp_path)] == ["q02.sql", "q10.sql"]
+    with pytest.raises(SystemExit, match=r"no \*.sql file"):
+        sql.find_queries(tmp_path / "missing")
+
+
+def test_tpch_appears_whole_and_once(tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "tpch"
+    assert make_data("tpch", scale=0.001, to=place) == place
+    assert len(list((place / "tables").glob("*.parquet"))) == 8
+    assert len(list((place / "queries").glob("q??.sql"))) == 22
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    make_data("tpch", scale=0.001, to=place)
+    assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before
+    assert [path.name for path in place.parent.iterdir()] == ["tpch"]
+
+
+def test_data_that_stands_is_never_replaced(tmp_path: Path) -> None:
+    made = tmp_path / "tpch"
+    make_data("tpch", scale=0.001, to=made)
+    with pytest.raises(InputError, match=r"holds other data \(name tpch, scale 0\.001"):
+        make_data("tpch", scale=0.002, to=made)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "thesis.txt").touch()
+    (tmp_path / "file").touch()
+    for name in ("own", "file"):
+        with pytest.raises(InputError, match="did not make"):
+            make_data("tpch", to=tmp_path / name)
+    assert (tmp_path / "own" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("taxis", {}, "choose taxi or tpch"),
+        ("taxi", {"scale": 1.0}, "given by rows"),
+        ("tpch", {"rows": 10}, "given by scale"),
+        ("taxi", {"rows": 0}, "rows must be more than 0"),
+        ("tpch", {"scale": -1.0}, "scale must be more than 0"),
+        ("tpch", {"scale": float("nan")}, "scale must be more than 0"),
+    ],
+)
+def test_wrong_wishes_are_refused(
+    tmp_path: Path, name: str, size: dict[str, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        make_data(name, to=tmp_path / "x", **size)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_half_made_stays_when_the_generator_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "bin" / "tpcgen-cli"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho x > $6/lineitem.parquet\necho 'disk is full' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken.parent / "python"))
+    with pytest.raises(EnvironmentFault, match="tpcgen-cli: disk is full"):
+        make_data("tpch", to=tmp_path / "data" / "x")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tpch, "_EXTENSION", "duckdb_extension_of_nobody")
+    with pytest.raises(EnvironmentFault, match=r"pip install 'spark-autotune\[bench\]'"):
+        tpch.tpch_queries()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(EnvironmentFault, match="can't be made"):
+        make_data("tpch", to=tmp_path / "x")
+
+
+def test_a_place_under_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFault, match="can't be made"):
+        make_data("tpch", to=tmp_path / "file" / "x")
+
+
+def test_leftovers_of_a_killed_generator_are_taken_away(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, alive = (tmp_path / f".x.making-{pid}" for pid in (ended.pid, os.getppid()))
+    left.mkdir()
+    alive.mkdir()
+    make_data("tpch", scale=0.001, to=tmp_path / "x")
+    assert not left.exists()
+    assert alive.exists()
+    assert json.loads((tmp_path / "x" / datagen.MARKER).read_text())["scale"] == 0.001
+
+
+def test_every_hour_and_place_has_its_weight() -> None:
+    assert len(taxi_data.HOUR_OF_WEEK) == 168
+    assert len(taxi_data.MILES_PER_HOUR) == 24
+    for column in (3, 4):
+        assert sum(place[column] for place in taxi_data.PLACES) == 100
