@@ -37,19 +37,25 @@ _BAD_CONFIG = re.compile(
     r"|exceeds the maximum representable size|Error: VM option|Initial heap size set to a larger"
     r"|System memory \d+ must be at least|Executor memory \d+ must be at least"
     r"|spark\.[\w.]+ should be|\bspark\.[\w.]+ (?:must|is not allowed|has been removed)"
-    r"|is not allowed to specify max heap|is set to .{0,80}spark\.\w+"
+    r"|Not allowed to (?:specify|set) |is set to .{0,80}spark\.\w+"
     r"|INVALID_CONF_VALUE|CANNOT_MODIFY_(?:CONFIG|STATIC)|INVALID_DRIVER_MEMORY"
     r"|INVALID_EXECUTOR_MEMORY|Could not parse Master URL|Master must either be"
     r"|Could not find (?:or load )?(?:serializer|codec|shuffle manager)|CODEC_NOT_AVAILABLE"
     r"|(?:IllegalArgument|NumberFormat)Exception: .{0,200}?\bspark\.(?!apache)[a-z][\w.]+"
     r"|Size must be specified as bytes|Time must be specified as seconds"
-    r"|Error: (?:Total )?(?:[Ee]xecutor|[Dd]river) (?:cores|memory|core) must"
+    r"|(?:Executor|Driver) (?:cores|memory) must be a positive|Number of executors must be"
     r"|Invalid value for parameter|Failed to parse byte string|Failed to parse time string"
 )
+_STARTING = re.compile(
+    r"Error initializing SparkContext|calling None\.org\.apache\.spark\.api\.java\.Java"
+)
+_REFUSED = re.compile(r"ClassNotFoundException|NoSuchMethodException|ClassCastException")
+_MASTER_GONE = re.compile(
+    r"All masters are unresponsive|Master removed our app|[Aa]pplication has been killed"
+    r"|Failed to connect to master"
+)
 _LOST = re.compile(
-    r"Lost executor|ExecutorLostFailure|All masters are unresponsive|Master removed our app"
-    r"|Failed to connect to master|has been killed\. Reason|[Aa]pplication has been killed"
-    r"|RECEIVED SIGNAL (?:TERM|HUP|INT)"
+    r"Lost executor|ExecutorLostFailure|RECEIVED SIGNAL (?:TERM|HUP|INT)"
     r"|Executor heartbeat timed out|MetadataFetchFailed"
 )
 _ERROR = re.compile(r"Traceback \(most recent|Exception\b|\bError\b|\bERROR\b|FATAL")
@@ -88,12 +94,17 @@ def classify(
     if found is not None:
         return Cause.OUT_OF_MEMORY, _around(everything, found)
     if exit_code == _OUT_OF_MEMORY_EXIT:
-        return Cause.OUT_OF_MEMORY, _fit(["the JVM ran out of memory (exit code 52)", *lines[-5:]])
-    if (found := _first(_BAD_CONFIG, everything)) is not None:
+        return Cause.OUT_OF_MEMORY, _fit(
+            ["the JVM ran out of memory (exit code 52)", *_last(lines)]
+        )
+    found = _first(_BAD_CONFIG, everything)
+    if found is None and _first(_STARTING, lines) is not None:
+        found = _first(_REFUSED, lines)  # a class that a property names
+    if found is not None:
         return Cause.BAD_CONFIG, _around(everything, found)
     if exit_code in _KILLED:
         telling = "killed by SIGKILL, as the kernel does when memory runs out"
-        return Cause.OUT_OF_MEMORY, _fit([telling, *lines[-5:]])
+        return Cause.OUT_OF_MEMORY, _fit([telling, *_last(lines)])
     if (loss := _loss(exit_code, lines, summary)) is not None:
         return Cause.LOST, loss
     return Cause.APP_ERROR, _error_lines(lines, said, exit_code)
@@ -114,6 +125,8 @@ def _loss(exit_code: int | None, lines: Sequence[str], summary: LogSummary | Non
 
     An executor that was lost and replaced is no reason: the last error decides if there is one.
     """
+    if (found := _first(_MASTER_GONE, lines)) is not None:
+        return _around(lines, found)
     last = _last_error(lines)
     if (found := _first(_LOST, last or lines)) is not None:
         return _around(last or lines, found)
@@ -122,9 +135,9 @@ def _loss(exit_code: int | None, lines: Sequence[str], summary: LogSummary | Non
     if summary is not None and summary.executor_losses:
         return _fit(summary.executor_losses)
     if (signal := _signal(exit_code)) is not None:
-        return _fit([f"ended by signal {signal}", *lines[-5:]])
+        return _fit([f"ended by signal {signal}", *_last(lines)])
     if exit_code in (0, None) or (summary is not None and not summary.ended):
-        return _fit(["the application ended without saying why", *lines[-5:]])
+        return _fit(["the application ended without saying why", *_last(lines)])
     return None
 
 
@@ -151,8 +164,12 @@ def _last_error(lines: Sequence[str]) -> list[str]:
 
 
 def _error_lines(lines: Sequence[str], said: Sequence[str], exit_code: int | None) -> str:
-    telling = _last_error(lines) or list(said) or [f"exit code {exit_code}", *lines[-10:]]
+    telling = _last_error(lines) or list(said) or [f"exit code {exit_code}", *_last(lines)]
     return _fit(_without_repeats(line for line in telling if not _ASIDE.search(line)))
+
+
+def _last(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if not _ASIDE.search(line)][-8:]
 
 
 def _without_repeats(lines: Iterable[str]) -> list[str]:

@@ -193,7 +193,7 @@ class Fold:
         self.cost.removed(event)
         self._seen(event["Timestamp"])
         reason = " ".join(str(event.get("Removed Reason", "")).split())
-        ordered = re.search(r"(?i)decommission|idle|killed by driver|scale", reason)
+        ordered = re.search(r"(?i)decommission|idle|killed by driver|code 143", reason)
         if reason and not ordered and len(self._losses) < _LOSSES:
             self._losses.append(reason[:300])
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 Event = dict[str, Any]
 
 MOST_WRITES = 1000
+_MOST_CHARS = 8192  # of what a command is given: a path fits, and patterns stay fast
 _PLAN_HINT = re.compile(
     rb"Execute |AppendData|Overwrite|ReplaceData|WriteDelta|WriteToDataSource|TableAsSelect"
     rb"|DeleteFrom|Table|Partition|Namespace|WriteFiles"
@@ -162,11 +163,12 @@ def plan_writes(plan: Event, description: str) -> Iterator[str]:
             command = name.removeprefix("Execute ").split(" ")[0]
             arguments = text.removeprefix("Execute ").removeprefix(command).strip()
             arguments = arguments or _described(command, description)
-            if (write := _command_write(command, arguments)) is not None:
+            if (write := _command_write(command, arguments[:_MOST_CHARS])) is not None:
                 yield write
-        elif _V2_WRITE.match(name) and not _NOWHERE.search(f"{name} {text}"):
+        elif _V2_WRITE.match(name) and not _NOWHERE.search(f"{name} {text[:_MOST_CHARS]}"):
             arguments = text.removeprefix(name).strip()
-            yield _v2_write(name, arguments or _described(name, description))
+            arguments = arguments or _described(name, description)
+            yield _v2_write(name, arguments[:_MOST_CHARS])
 
 
 def _described(command: str, description: str) -> str:

@@ -1,0 +1,145 @@
+"""Causes of failures, from what Spark 4.3 and 3.5 really said when they were made to fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune.record import Cause
+from autotune.spark.causes import MOST_CHARS, classify
+from autotune.spark.eventlog import summarise
+from autotune.spark.logsummary import LogSummary
+
+DATA = Path(__file__).parent / "data"
+EXPECTED = {
+    "heap": (Cause.OUT_OF_MEMORY, ""),
+    "maxresult": (Cause.OUT_OF_MEMORY, "is bigger than spark.driver.maxResultSize"),
+    "direct": (Cause.OUT_OF_MEMORY, "direct buffer memory"),
+    "metaspace": (Cause.OUT_OF_MEMORY, "OutOfMemoryError"),
+    "hugeheap": (Cause.OUT_OF_MEMORY, "Could not reserve enough space"),
+    "pymem": (Cause.OUT_OF_MEMORY, "MemoryError"),
+    "workermem": (Cause.OUT_OF_MEMORY, "MemoryError"),
+    "execoom": (Cause.OUT_OF_MEMORY, ""),
+    "killself": (Cause.OUT_OF_MEMORY, "SIGKILL"),
+    "sigkill": (Cause.OUT_OF_MEMORY, "SIGKILL"),
+    "badsize": (Cause.BAD_CONFIG, "Invalid maximum heap size: -Xmx1giga"),
+    "codec": (Cause.BAD_CONFIG, "spark.io.compression.codec"),
+    "partitions": (Cause.BAD_CONFIG, "spark.sql.shuffle.partitions"),
+    "smallheap": (Cause.BAD_CONFIG, "must be at least 471859200"),
+    "fraction": (Cause.BAD_CONFIG, "spark.memory.fraction should be between 0 and 1"),
+    "serializer": (Cause.BAD_CONFIG, "org.nosuch.Serializer"),
+    "xmx": (Cause.BAD_CONFIG, "Not allowed to specify max heap"),
+    "twogc": (Cause.BAD_CONFIG, "Multiple garbage collectors selected"),
+    "static": (Cause.BAD_CONFIG, "Executor cores must be a positive number"),
+    "offheap": (Cause.BAD_CONFIG, "spark.memory.offHeap.size"),
+    "kryo": (Cause.BAD_CONFIG, "spark.kryoserializer.buffer.max"),
+    "badmaster": (Cause.BAD_CONFIG, "Master must either be yarn or start with"),
+    "udf": (Cause.APP_ERROR, "ValueError: no such thing"),
+    "zero": (Cause.APP_ERROR, "ZeroDivisionError: division by zero"),
+    "sql": (Cause.APP_ERROR, "`nosuch`"),
+    "path": (Cause.APP_ERROR, "PATH_NOT_FOUND"),
+    "javatask": (Cause.APP_ERROR, "broken row"),
+    "killworker": (Cause.APP_ERROR, "Python worker exited unexpectedly"),
+    "exit": (Cause.APP_ERROR, "exit code 3"),
+    "sigterm": (Cause.LOST, "ended by signal 15"),
+    "nomaster": (Cause.LOST, "All masters are unresponsive"),
+}
+TAILS = sorted((DATA / "tails").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", TAILS, ids=lambda path: path.stem)
+def test_recorded_failures(path: Path) -> None:
+    name, _, rest = path.name.partition("-")
+    exit_text = rest.partition(".exit")[2].removesuffix(".txt")
+    exit_code = None if exit_text == "timeout" else int(exit_text)
+    cause, telling = classify(exit_code, path.read_text(), None)
+    expected, words = EXPECTED[name]
+    assert (cause, words in telling) == (expected, True), telling
+    assert len(telling) <= MOST_CHARS
+    assert "at org.apache.spark" not in telling
+    assert " INFO " not in telling
+
+
+def test_every_expectation_was_recorded() -> None:
+    assert {path.name.partition("-")[0] for path in TAILS} == set(EXPECTED)
+
+
+def test_the_event_log_tells_where_the_output_is_silent() -> None:
+    summary = summarise(DATA / "eventlogs" / "fail-3.5.gz")
+    cause, telling = classify(1, "", summary)
+    assert cause is Cause.APP_ERROR
+    assert "ValueError: no such thing: 90" in telling
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        (
+            LogSummary(
+                executor_losses=("Container killed by YARN for exceeding memory limits. 5 GB",)
+            ),
+            Cause.OUT_OF_MEMORY,
+        ),
+        (LogSummary(executor_losses=("Command exited with code 52",)), Cause.OUT_OF_MEMORY),
+        (LogSummary(executor_losses=("Command exited with code 137",)), Cause.OUT_OF_MEMORY),
+        (LogSummary(executor_losses=("worker lost: host is gone",)), Cause.LOST),
+        (LogSummary(), Cause.LOST),
+        (LogSummary(ended=True), Cause.APP_ERROR),
+        (LogSummary(ended=True, failure="java.lang.OutOfMemoryError: Java"), Cause.OUT_OF_MEMORY),
+    ],
+)
+def test_summaries(summary: LogSummary, expected: Cause) -> None:
+    assert classify(1, "nothing of interest", summary)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "tail", "expected"),
+    [
+        (52, "", Cause.OUT_OF_MEMORY),
+        (137, "", Cause.OUT_OF_MEMORY),
+        (-15, "", Cause.LOST),
+        (143, "", Cause.LOST),
+        (129, "", Cause.LOST),
+        (None, "", Cause.LOST),
+        (1, "OpenJDK: Native memory: Cannot allocate memory (errno=12)", Cause.OUT_OF_MEMORY),
+        (1, "Error: Could not create the Java Virtual Machine.", Cause.BAD_CONFIG),
+        (1, "Unrecognized VM option 'UseMagicGC'", Cause.BAD_CONFIG),
+        # What an application says of its own must not be taken for Spark's.
+        (
+            1,
+            "Traceback (most recent call last):\nConnectionRefusedError: [Errno 111]",
+            Cause.APP_ERROR,
+        ),
+        (1, "-XX:+ExitOnOutOfMemoryError -XX:OnOutOfMemoryError=kill", Cause.APP_ERROR),
+        (
+            1,
+            "ERROR TaskSchedulerImpl: Lost executor 1 on host: worker lost\n"
+            "Traceback (most recent call last):\nZeroDivisionError: division by zero",
+            Cause.APP_ERROR,
+        ),
+        (
+            1,
+            "Traceback (most recent call last):\nAnalysisException: [X] set "
+            '"spark.sql.ansi.enabled" to "false" to bypass this error',
+            Cause.APP_ERROR,
+        ),
+    ],
+)
+def test_short_tails(exit_code: int | None, tail: str, expected: Cause) -> None:
+    assert classify(exit_code, tail, None)[0] is expected
+
+
+@given(st.none() | st.integers(-64, 255), st.text(max_size=500), st.integers(1, 30))
+def test_anything_is_classified_briefly(exit_code: int | None, text: str, times: int) -> None:
+    cause, telling = classify(exit_code, f"{text}\n" * times, None)
+    assert isinstance(cause, Cause)
+    assert len(telling) <= MOST_CHARS
+
+
+def test_an_endless_line_stays_short() -> None:
+    telling = classify(1, "java.lang.OutOfMemoryError: Java heap space " + "x" * 100_000, None)[1]
+    assert len(telling) <= MOST_CHARS
+    assert telling.startswith("java.lang.OutOfMemoryError: Java heap space")
