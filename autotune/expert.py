@@ -89,7 +89,7 @@ def _parallelism(bound: BoundSpace, profile: DatasetProfile | None) -> list[Expe
 
 
 def _joins(bound: BoundSpace) -> list[ExpertRule]:
-    heap = bound.machine.memory_bytes // (2 * bound.machine.executors)
+    heap = bound.machine.memory_bytes // 2
     threshold = min(64 * _MIB, max(10 * _MIB, heap // 100))
     return [
         ExpertRule(

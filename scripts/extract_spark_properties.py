@@ -24,6 +24,8 @@ DECLARING = re.compile(
     r"deploy/k8s/Config|deploy/yarn/config/package|sql/connect/config/Connect)\$\.class"
 )
 DOC_LENGTH = 240
+OF_THIS_MACHINE = {"spark.sql.warehouse.dir", "spark.sql.session.timeZone"}
+"""Their defaults come from the machine that extracts, not from Spark."""
 
 UNREGISTERED = {
     "spark.default.parallelism": (None, "Partitions of RDD shuffles where the job names none."),
@@ -73,7 +75,9 @@ def rows(session: Any, jars: Path) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": name,
-                "default": None if default == "<undefined>" else default,
+                "default": None
+                if default == "<undefined>" or name in OF_THIS_MACHINE
+                else default,
                 "session": bool(session.conf.isModifiable(name)),
                 "doc": doc if len(doc) <= DOC_LENGTH else doc[: DOC_LENGTH - 1] + "…",
                 "internal": not entry.isPublic(),

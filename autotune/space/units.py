@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 _SIZE = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _TIME_MS = {
@@ -117,6 +118,7 @@ def on_grid(value: float, origin: float, grain: float, *, up: bool | None = None
     return float(format(origin + count * grain, ".12g"))
 
 
+@lru_cache(maxsize=4096)
 def same_value(left: str, right: str) -> bool:
     """Whether two strings mean the same to Spark: ``1024M`` and ``1g``, ``TRUE`` and ``true``.
 
