@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,3 +190,18 @@ def test_every_hour_and_place_has_its_weight() -> None:
     assert len(taxi_data.MILES_PER_HOUR) == 24
     for column in (3, 4):
         assert sum(place[column] for place in taxi_data.PLACES) == 100
+
+
+def test_the_cluster_is_published_to_this_machine_alone_and_watched() -> None:
+    cluster = yaml.safe_load((Path(__file__).parent.parent / "docker-compose.yml").read_text())
+    services = cluster["services"]
+    assert sum("worker" in name for name in services) == 2
+    for name, service in services.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        for other in service.get("depends_on", ()):
+            assert other in services
+            assert service["depends_on"][other] == {"condition": "service_healthy"}
+        for volume in service.get("volumes", ()):
+            if isinstance(volume, str):
+                assert volume.split(":")[0] in cluster["volumes"], name

@@ -1,0 +1,29 @@
+"""Submit a program plainly, as a person would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from autotune.spark.installation import find_installation
+
+PROGRAMS = Path(__file__).parent.parent.parent / "autotune" / "workloads"
+
+
+def submit(
+    program: str, *arguments: str | Path, master: str = "local[2]", **conf: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the programs that come with autotune."""
+    installation = find_installation()
+    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "4", **conf}
+    options = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
+    command = [installation.submit_script, "--master", master, *options]
+    return subprocess.run(
+        [*command, str(PROGRAMS / program), *map(str, arguments)],
+        env={**os.environ, "PYSPARK_PYTHON": installation.python, "SPARK_HOME": installation.home},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from plainly import submit
+from pyarrow import csv, orc
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    folder = tmp_path / "tables"
+    (folder / "d").mkdir(parents=True)
+    table = pa.table({"k": [1, 2, 3], "v": [10, 20, 30]})
+    parquet.write_table(table, folder / "a.parquet")
+    csv.write_csv(table, folder / "b.csv")
+    (folder / "c.json").write_text('{"k": 1, "v": 10}\n{"k": 2, "v": 20}\n')
+    orc.write_table(table, folder / "d" / "part-0.orc")
+    return folder
+
+
+def write(folder: Path, **files: str) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.sql").write_text(text)
+    return folder
+
+
+def test_every_format_statement_and_column_name(tables: Path, tmp_path: Path) -> None:
+    queries = write(
+        tmp_path / "queries",
+        q1="""SELECT sum(a.v + b.v + c.v + d.v) AS v
+            FROM a JOIN b USING (k) JOIN c USING (k) JOIN d USING (k)""",
+        q2="""CREATE TEMPORARY VIEW seen AS SELECT ';' AS semicolon, * FROM a; -- one; two
+            SELECT 'never written';
+            SELECT k, k, K, v + 1, count(*) AS `a b`, null AS `null`, ';' AS s FROM seen
+            GROUP BY k, v;""",
+        q3="SELECT max(semicolon) AS s FROM seen",
+        q4="SET spark.sql.shuffle.partitions=3; CREATE TEMPORARY VIEW last AS SELECT 1",
+    )
+    done = submit("sql.py", "--tables", tables, "--queries", queries, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["q1", "q2", "q3"]
+    assert parquet.read_table(tmp_path / "out/q1").to_pydict() == {"v": [4 * 30]}
+    answer = parquet.read_table(tmp_path / "out/q2")
+    assert answer.column_names == ["k", "k_2", "K_3", "v_1", "a_b", "null", "s"]
+    assert answer.num_rows == 3
+    assert parquet.read_table(tmp_path / "out/q3").to_pydict() == {"s": [";"]}
+
+
+def test_a_query_that_fails_ends_the_application_and_is_named(
+    tables: Path, tmp_path: Path
+) -> None:
+    queries = write(tmp_path / "queries", q1="SELECT 1", q2="SELECT nothing FROM a", q3="SELECT 3")
+    done = submit("sql.py", "--tables", tables, "--queries", queries, "--output", tmp_path / "out")
+    assert done.returncode != 0
+    assert "q2.sql: " in done.stdout  # where PySpark sends what Python says
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["q1"]
