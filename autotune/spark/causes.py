@@ -52,7 +52,6 @@ _STARTING = re.compile(
 _REFUSED = re.compile(r"ClassNotFoundException|NoSuchMethodException|ClassCastException")
 _MASTER_GONE = re.compile(
     r"All masters are unresponsive|Master removed our app|[Aa]pplication has been killed"
-    r"|Failed to connect to master"
 )
 _LOST = re.compile(
     r"Lost executor|ExecutorLostFailure|RECEIVED SIGNAL (?:TERM|HUP|INT)"

@@ -7,13 +7,10 @@ is executed again and again on the strength of this list.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 Event = dict[str, Any]
 
@@ -134,24 +131,6 @@ def is_path(write: str) -> bool:
     return not write.startswith(("table ", "unknown path ("))
 
 
-def outside(writes: Iterable[str], inside: Collection[Path]) -> tuple[str, ...]:
-    """Return the writes that are not below one of the local folders *inside*.
-
-    What is not a local path (a table, another file system, something unknown) is outside.
-    Symbolic links are followed, so that a link can't smuggle a write out.
-    """
-    folders = [os.path.realpath(folder) for folder in inside]
-
-    def held(write: str) -> bool:
-        local = _local_path(write)
-        if local is None:
-            return False
-        real = os.path.realpath(local)
-        return any(real == folder or real.startswith(folder + os.sep) for folder in folders)
-
-    return tuple(write for write in writes if not held(write))
-
-
 def plan_writes(plan: Event, description: str) -> Iterator[str]:
     """Yield what one plan (``sparkPlanInfo``, with the text beside it) writes to."""
     waiting = [plan]
@@ -253,11 +232,3 @@ def _located(write: str, effective: Mapping[str, str]) -> str:
 def _unified(write: str) -> str:
     """Return a local path without its scheme: ``file:/a`` and ``file:///a`` are ``/a``."""
     return re.sub(r"^file:(?://)?(?=/)", "", write)
-
-
-def _local_path(write: str) -> str | None:
-    if write.startswith("/"):
-        return write
-    if not is_path(write) or urlsplit(write).scheme:
-        return None
-    return str(Path(write).absolute())
