@@ -1,0 +1,198 @@
+"""Event logs in every form, and damaged ones."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import struct
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorded_logs import LOGS, ROLLED, plain, recorded
+
+from autotune.errors import InputError
+from autotune.spark.eventlog import EventLogReader, LogSummary, summarise
+from autotune.spark.logfiles import Line, LineSplitter, parts
+
+
+class TestForms:
+    def test_rolling_and_compressed(self) -> None:
+        summary = summarise(ROLLED)
+        assert summary.application_name == "small job"
+        assert summary.ended
+        assert summary.writes == ("/srv/out/small",)
+
+    def test_several_parts_are_read_in_order(self, tmp_path: Path) -> None:
+        data = recorded("rdd-4.3").splitlines(keepends=True)
+        folder = tmp_path / "eventlog_v2_local-1"
+        folder.mkdir()
+        for index in range(12):
+            part = b"".join(data[index * 14 : (index + 1) * 14])
+            plain(folder, part, f"events_{index + 1}_local-1")
+        plain(folder, b"", "appstatus_local-1")
+        assert summarise(folder) == summarise(LOGS / "rdd-4.3.zstd")
+        assert summarise(tmp_path) == summarise(folder)
+
+    def test_a_compacted_part_stands_for_those_before(self, tmp_path: Path) -> None:
+        folder = tmp_path / "eventlog_v2_local-1"
+        folder.mkdir()
+        names = ("events_1_a", "events_2_a", "events_2_a.compact", "events_3_a", "events_10_a")
+        for name in names:
+            plain(folder, b"", name)
+        assert [part.name for part in parts(folder)] == list(names[2:])
+
+    @pytest.mark.parametrize("form", ["plain", "gz", "zstd", "lz4", "snappy", "no suffix"])
+    def test_every_codec(self, tmp_path: Path, form: str) -> None:
+        data = recorded("rdd-3.5")
+        suffix = "" if form in ("plain", "no suffix") else f".{form}"
+        path = plain(tmp_path, encoded(data, form), f"local-1{suffix}")
+        assert summarise(path) == summarise(LOGS / "rdd-3.5.zstd")
+
+    @pytest.mark.parametrize("form", ["gz", "zstd", "lz4", "snappy"])
+    @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.95])
+    def test_a_compressed_log_that_was_cut(self, tmp_path: Path, form: str, share: float) -> None:
+        data = encoded(recorded("rdd-3.5"), form)
+        path = plain(tmp_path, data[: int(len(data) * share)], f"local-1.{form}")
+        summary = summarise(path)
+        assert not summary.ended
+        assert summary.duration_s is None
+
+    def test_lzf_is_refused_in_words(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="codec=zstd"):
+            summarise(plain(tmp_path, b"ZV", "local-1.lzf"))
+
+    def test_no_log(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="no such event log"):
+            summarise(tmp_path / "nothing")
+
+    def test_several_logs_in_a_folder(self, tmp_path: Path) -> None:
+        plain(tmp_path, b"", "local-1")
+        plain(tmp_path, b"", "local-2")
+        with pytest.raises(InputError, match="holds 2 event logs"):
+            summarise(tmp_path)
+
+    def test_an_empty_rolling_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "eventlog_v2_x").mkdir()
+        with pytest.raises(InputError, match="without any events_"):
+            summarise(tmp_path / "eventlog_v2_x")
+
+
+def encoded(data: bytes, form: str) -> bytes:
+    blocks = [data[start : start + 32768] for start in range(0, len(data), 32768)]
+    if form == "gz":
+        return gzip.compress(data)
+    if form in ("zstd", "no suffix"):
+        out = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(out, "zstd") as stream:
+            for block in blocks:
+                stream.write(block)
+                stream.flush()
+        return out.getvalue().to_pybytes()
+    if form == "lz4":
+        codec = pa.Codec("lz4_raw")
+        packed = [codec.compress(block, asbytes=True) for block in blocks]
+        frames = [
+            b"LZ4Block" + struct.pack("<BIII", 0x25, len(small), len(block), 0) + small
+            for small, block in zip(packed, blocks, strict=True)
+        ]
+        return b"".join(frames) + b"LZ4Block" + struct.pack("<BIII", 0x15, 0, 0, 0)
+    if form == "snappy":
+        small = [pa.Codec("snappy").compress(block, asbytes=True) for block in blocks]
+        head = b"\x82SNAPPY\x00" + struct.pack(">II", 1, 1)
+        return head + b"".join(struct.pack(">I", len(block)) + block for block in small)
+    return data
+
+
+class TestDamage:
+    def test_a_cut_log_has_no_duration_but_keeps_its_steps(self, tmp_path: Path) -> None:
+        data = recorded("sql-4.3")
+        summary = summarise(plain(tmp_path, data[: len(data) // 2]))
+        assert not summary.ended
+        assert summary.duration_s is None
+        assert summary.last_event_s > 0
+        assert summary.metrics.core_seconds == pytest.approx(2 * summary.last_event_s)
+        assert summary.ignored_lines == 1
+        assert summary.steps
+
+    def test_bad_lines_are_counted(self, tmp_path: Path) -> None:
+        bad = [
+            b"not json",
+            b'{"Event":"SparkListenerTaskEnd"}',
+            b'{"Event":"SparkListenerJobStart","Job ID":{}}',
+            b'{"Event":"SparkListenerApplicationStart","Timestamp":[]}',
+            b"\x00\xff\xfe",
+            b"[" * 100_000,
+            b"17",
+        ]
+        good = recorded("rdd-4.3").splitlines()
+        summary = summarise(plain(tmp_path, b"\n".join([*bad, *good])))
+        assert summary.ignored_lines == len(bad)
+        assert summary.steps == summarise(LOGS / "rdd-4.3.zstd").steps
+
+    def test_unknown_events_are_not_damage(self, tmp_path: Path) -> None:
+        log = [
+            b'{"Event":"com.example.Own","x":1}',
+            b'{"Spark Version":"4.3.0","Event":"SparkListenerLogStart"}',
+        ]
+        summary = summarise(plain(tmp_path, b"\n".join(log)))
+        assert summary.ignored_lines == 0
+        assert summary.spark_version == "4.3.0"
+
+    def test_an_empty_log(self, tmp_path: Path) -> None:
+        assert summarise(plain(tmp_path, b"")) == LogSummary()
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.binary(max_size=300), st.integers(0, 350_000))
+    def test_no_damage_raises(
+        self, tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int
+    ) -> None:
+        data = bytearray(FAILED)
+        at = at % len(data)
+        data[at : at + len(junk)] = junk
+        path = plain(tmp_path_factory.mktemp("log"), bytes(data))
+        assert summarise(path).lines > 0
+        reader = EventLogReader.follow(path)
+        reader.poll()
+        reader.close()
+        shutil.rmtree(path.parent)
+
+    def test_a_gigantic_line_is_skipped_and_its_plan_distrusted(self) -> None:
+        splitter = LineSplitter(longest=1000)
+        head = b'{"Event":"org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart",'
+        found: list[Line] = list(splitter.feed(head))
+        for _ in range(1000):
+            found += splitter.feed(b"x" * 500)
+            assert splitter.held_bytes <= 5000
+        found += splitter.feed(b"\nshort\n")
+        assert [line.complete for line in found] == [False, True]
+        assert found[0].text.startswith(head)
+
+    def test_a_plan_that_is_too_large_counts_as_a_write(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("autotune.spark.logfiles.LONGEST_LINE_BYTES", 8000)
+        summary = summarise(LOGS / "fail-4.3.gz")
+        assert summary.ignored_lines > 0
+        assert summary.writes == ("unknown path (a plan that is too large to read)",)
+
+
+FAILED = recorded("fail-3.5")
+
+
+@given(
+    st.lists(st.binary(max_size=30).map(lambda text: text.replace(b"\n", b"")), max_size=20),
+    st.lists(st.integers(1, 7), min_size=1, max_size=5),
+)
+def test_lines_do_not_depend_on_how_they_arrive(texts: list[bytes], sizes: list[int]) -> None:
+    data = b"\n".join(texts)
+    splitter, found, place = LineSplitter(), [], 0
+    while place < len(data):
+        size = sizes[place % len(sizes)]
+        found += splitter.feed(data[place : place + size])
+        place += size
+    if (rest := splitter.rest()) is not None:
+        found.append(rest)
+    assert [line.text for line in found] == [text for text in texts if text]
