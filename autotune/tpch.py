@@ -7,6 +7,7 @@ expression), so there is nothing to translate. The tests compare Spark's answers
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
 import subprocess
@@ -65,6 +66,7 @@ def generator() -> str:
     return found
 
 
+@functools.cache
 def tpch_queries() -> dict[int, str]:
     """Return the 22 queries by number.
 

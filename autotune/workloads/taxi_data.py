@@ -68,14 +68,8 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--format", choices=("parquet", "csv", "json", "orc"), default="parquet")
     options = parser.parse_args()
-    marker = {
-        "made_by": "autotune",
-        "name": "taxi",
-        "version": VERSION,
-        "rows": options.rows,
-        "seed": options.seed,
-        "format": options.format,
-    }
+    marker = {"made_by": "autotune", "name": "taxi", "version": VERSION}
+    marker |= {"rows": options.rows, "seed": options.seed, "format": options.format}
     if options.rows < 1:
         parser.error("--rows must be at least 1")
     if already_made(options.to, marker):
