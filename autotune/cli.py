@@ -127,14 +127,14 @@ def space_show(name: str, master: str, spark_home: str | None, form: str) -> int
     """Show each parameter of a space: range here, default, what it is relative to, and why."""
     from autotune.machine import detect_machine
     from autotune.report import space_text
-    from autotune.spacefile import load_space, space_rows
+    from autotune.spacefile import load_space, show_space
     from autotune.spark.installation import find_installation
     from autotune.spark.properties import property_facts
 
     installation = find_installation(spark_home)
     found = load_space(name, spark_version=installation.spark_version)
     machine = detect_machine(master, installation)
-    rows = space_rows(found, machine, property_facts(installation.spark_version))
+    rows = show_space(found, machine=machine, facts=property_facts(installation.spark_version))
     print_result(form, space_text(found, rows), [row.model_dump(mode="json") for row in rows])
     return 0
 

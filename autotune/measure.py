@@ -132,13 +132,9 @@ def requested_value(workload: Workload, config: Config, name: str) -> str | None
 
 
 def _applied(name: str, requested: str | None, effective: str) -> bool:
-    if name.endswith(_JAVA_OPTIONS):
-        # Spark puts its own module options in front of whatever was asked for.
-        asked = set((requested or "").split())
-        added = set(effective.split()) - asked
-        return asked <= set(effective.split()) and all(
-            option.startswith(("--add-", "-Djdk.", "-XX:+IgnoreUnrecognizedVMOptions", "-Dio."))
-            or requested is not None
-            for option in added
-        )
-    return requested is not None and same_value(requested, effective)
+    if not name.endswith(_JAVA_OPTIONS):
+        return requested is not None and same_value(requested, effective)
+    # Spark puts module options of its own in front of what was asked for; none is a JVM setting.
+    asked, had = set((requested or "").split()), set(effective.split())
+    settings = {option for option in had - asked if option.startswith("-X")}
+    return asked <= had and settings <= {"-XX:+IgnoreUnrecognizedVMOptions"}

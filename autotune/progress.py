@@ -101,6 +101,6 @@ def _outcome(trial: Trial) -> str:
     execution = trial.execution
     if execution.status is Status.SUCCEEDED and execution.duration_s is not None:
         return format_duration(execution.duration_s)
-    reason = (execution.cause or execution.status).value.replace("_", " ")
-    after = format_duration(execution.wall_s)
-    return f"{execution.status.value.replace('_', ' ')} ({reason}) after {after}"
+    status = execution.status.value.replace("_", " ")
+    cause = f" ({execution.cause.value.replace('_', ' ')})" if execution.cause else ""
+    return f"{status}{cause} after {format_duration(execution.wall_s)}"

@@ -96,7 +96,13 @@ def trial(asked: str | None, effective: dict[str, str], name: str = PARTITIONS) 
         (MEMORY, "1024m", "1g"),
         (MEMORY, None, "1g"),
         (OPTIONS, "-XX:+UseParallelGC", "--add-opens=x -XX:+UseParallelGC"),
-        (OPTIONS, None, "-Djdk.reflect.useDirectMethodHandle=false --add-opens=java.base/a=b"),
+        (
+            OPTIONS,
+            None,
+            "-Djava.net.preferIPv6Addresses=false -XX:+IgnoreUnrecognizedVMOptions"
+            " --add-opens=java.base/a=b -Dio.netty.allocator.type=pooled"
+            " --sun-misc-unsafe-memory-access=allow",
+        ),
     ],
 )
 def test_what_applied_is_no_override(name: str, asked: str | None, effective: str) -> None:
@@ -110,6 +116,7 @@ def test_what_applied_is_no_override(name: str, asked: str | None, effective: st
         (PARTITIONS, None, "10"),
         (MEMORY, "4g", "1g"),
         (OPTIONS, "-XX:+UseParallelGC", "-XX:+UseG1GC"),
+        (OPTIONS, None, "--add-opens=java.base/a=b -XX:+UseSerialGC"),
     ],
 )
 def test_what_the_job_sets_by_itself_is_found(
