@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from autotune import __version__
 from autotune.domain import SCHEMA_VERSION, Objective, digest_of
 from autotune.experiment import Experiment
-from autotune.record import Cause, Execution, Metrics, Purpose, Status, Trial, trial_names
+from autotune.record import Cause, Execution, Metrics, Purpose, Status, Trial
 from autotune.redaction import Secrets
 
 EXPERIMENT_PREFIX: Final = "spark-tuning/"
@@ -129,7 +129,7 @@ def metrics(trial: Trial, trials: Sequence[Trial]) -> dict[str, float]:
     return finite(numbers)
 
 
-def finite(numbers: dict[str, float | None]) -> dict[str, float]:
+def finite(numbers: Mapping[str, float | None]) -> dict[str, float]:
     """Return the numbers that MLflow can draw."""
     return {
         name: float(value)
@@ -139,28 +139,36 @@ def finite(numbers: dict[str, float | None]) -> dict[str, float]:
 
 
 def totals(
-    trials: Sequence[Trial], objective: Objective = Objective.DURATION_S
+    trials: Sequence[Trial], objective: Objective = Objective.DURATION_S, *, since: int = 0
 ) -> list[tuple[Trial, dict[str, float]]]:
-    """Return the study's own numbers after each trial, for curves over the trial number."""
-    ordered = sorted(trials, key=lambda trial: trial.number)
-    best: dict[Objective, float] = {}
+    """Return the study's own numbers after each trial, for curves over the trial number.
+
+    Args:
+        trials: all trials of the study.
+        objective: what is minimised.
+        since: leave out the trials with a lower number.
+    """
+    best: dict[str, float] = {}
+    baselines: list[float] = []
     failed = out_of_memory = 0
     rows = []
-    for count, trial in enumerate(ordered, 1):
-        failed += trial.execution.status is Status.FAILED
-        out_of_memory += trial.execution.cause is Cause.OUT_OF_MEMORY
-        for goal in {Objective.DURATION_S, objective}:
-            value = trial.execution.value(goal)
-            if trial.succeeded and value is not None and math.isfinite(value):
-                best[goal] = min(value, best.get(goal, math.inf))
-        numbers: dict[str, float | None] = {
-            "n_trials": count,
-            "n_failed": failed,
-            "n_oom": out_of_memory,
-            "baseline_duration_s": baseline_s(ordered[:count], up_to=trial.number),
-            **{f"best_{goal.value}": value for goal, value in best.items()},
-        }
-        rows.append((trial, finite(numbers)))
+    for count, trial in enumerate(sorted(trials, key=lambda trial: trial.number), 1):
+        execution = trial.execution
+        failed += execution.status is Status.FAILED
+        out_of_memory += execution.cause is Cause.OUT_OF_MEMORY
+        if trial.succeeded:
+            for goal in {Objective.DURATION_S, objective}:
+                value = execution.value(goal)
+                if value is not None and math.isfinite(value):
+                    name = f"best_{goal.value}"
+                    best[name] = min(value, best.get(name, math.inf))
+            if trial.purpose is Purpose.BASELINE and execution.duration_s is not None:
+                baselines.append(execution.duration_s)
+        if trial.number >= since:
+            numbers = {"n_trials": count, "n_failed": failed, "n_oom": out_of_memory, **best}
+            if baselines:
+                numbers["baseline_duration_s"] = statistics.median(baselines)
+            rows.append((trial, finite(numbers)))
     return rows
 
 
@@ -227,12 +235,13 @@ def filter_of(identity: str) -> str:
     return f"tags.`{TAG}study_id` = '{identity}' AND tags.`{TAG}kind` = 'trial'"
 
 
-def note(experiment: Experiment, trials: Sequence[Trial]) -> str:
+def note(
+    experiment: Experiment, trials: Sequence[Trial], names: Mapping[int, str], identity: str
+) -> str:
     """Return the study's note: its best trials, and how to see all of them.
 
     MLflow's page of a parent run lists no children, and its charts show the ten latest only.
     """
-    names = trial_names(trials)
     timed = sorted(
         (trial.execution.duration_s, trial.number)
         for trial in trials
@@ -251,7 +260,7 @@ def note(experiment: Experiment, trials: Sequence[Trial]) -> str:
         lines.append(f"| {names[number]} | {duration_s:.2f} | {gain} |")
     lines += ["", "All its trials, in the search box of the experiment:", ""]
     lines += [
-        f"    {filter_of(study_id(experiment, trials))}",
+        f"    {filter_of(identity)}",
         "",
         "Charts draw ten runs unless told otherwise.",
     ]

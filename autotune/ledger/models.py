@@ -73,7 +73,7 @@ def register(
     run_id = client.create_run(
         experiment_id, run_name=MODEL_NAME, tags=dict(lesson.tags)
     ).info.run_id
-    numbers = finite(dict(lesson.metrics))
+    numbers = finite(lesson.metrics)
     client.log_batch(
         run_id,
         metrics=[Metric(key_of(key), value, 0, 0) for key, value in numbers.items()],

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from autotune.report.data import ReportData, build
+from autotune.report.rows import Overridden
 from autotune.report.tables import profile_text, rows_text, space_text, studies_text
 
-__all__ = ["ReportData", "build", "profile_text", "rows_text", "space_text", "studies_text"]
+__all__ = [
+    "Overridden",
+    "ReportData",
+    "build",
+    "profile_text",
+    "rows_text",
+    "space_text",
+    "studies_text",
+]

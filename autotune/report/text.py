@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from autotune.record import Status
-from autotune.report.data import ChangeRow, ReportData, Timing
+from autotune.report.data import ReportData
+from autotune.report.rows import ChangeRow, Timing
 from autotune.report.tables import drawn, new_table
 
 _STEPS_SHOWN: Final = 12
