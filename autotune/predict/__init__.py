@@ -6,8 +6,8 @@ features that are relative to the machine and the data.
 
 from __future__ import annotations
 
-from autotune.predict.fitting import fit
+from autotune.predict.fitting import fit, regrets
 from autotune.predict.models import TRUSTED_TYPES
 from autotune.predict.predictor import ModelCard, Prediction, Predictor, Score
 
-__all__ = ["TRUSTED_TYPES", "ModelCard", "Prediction", "Predictor", "Score", "fit"]
+__all__ = ["TRUSTED_TYPES", "ModelCard", "Prediction", "Predictor", "Score", "fit", "regrets"]

@@ -18,9 +18,9 @@ from autotune.predict.features import (
     context_features,
     settings_of,
 )
-from autotune.predict.models import REGRESSORS, classifier, pipeline
+from autotune.predict.models import REGRESSORS, classifier, fitted_on, preparation
 from autotune.predict.predictor import ModelCard, Predictor, Score
-from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate
+from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate, usable
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
 
@@ -54,14 +54,15 @@ def fit(
     settings = settings_of((c for x in lessons for c in x.configs.values()), newest)
     table = tabulate(lessons, settings, facts_of)
     targets = _aligned(table, lessons, _common_baselines(lessons, settings, facts_of))
-    left_out = {name: _left_out(name, table, targets) for name in models}
-    scores = {name: _score(table, left_out[name]) for name in models}
+    left_out = _left_out(models, table, targets)
+    scored = {name: _score(table, left_out[name]) for name in models}
+    scores = {name: score for name, (score, _) in scored.items()}
     chosen = min(
         models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)
     )
     known = ~np.isnan(targets)
-    fitted = pipeline(chosen, table.features).fit(table.features[known], targets[known])
-    failure, prior = _fit_failure(table)
+    fitted = fitted_on(chosen, table.features, known, targets)
+    failure, prior = _fit_failure(table, fitted["prepare"].transform(table.features))
     low, high = _residual_interval(table, left_out[chosen])
     card = ModelCard(
         settings=settings,
@@ -76,6 +77,7 @@ def fit(
         workloads=tuple(sorted({x.history.workload for x in lessons})),
         studies=len(lessons),
         configs=int(known.sum()),
+        study_regrets=dict(zip([x.key for x in lessons], scored[chosen][1], strict=True)),
         training_hash=hash_of(lessons),
     )
     return Predictor(fitted, failure, card, facts_of)
@@ -112,9 +114,7 @@ def _aligned(table: Table, lessons: Sequence[Lessons], common: pd.DataFrame) -> 
     known = ~np.isnan(table.log_times)
     shift = np.zeros(len(lessons))
     for train, test in _folds(table):
-        rows = train & known
-        model = pipeline("extra_trees", table.features)
-        model.fit(table.features[rows], table.log_times[rows])
+        model = fitted_on("extra_trees", table.features, train & known, table.log_times)
         studies = np.unique(table.study[test])
         shift[studies] = model.predict(own.iloc[studies]) - model.predict(common.iloc[studies])
     aligned: np.ndarray = table.log_times + shift[table.study]
@@ -133,32 +133,62 @@ def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
     return folds
 
 
-def _left_out(name: str, table: Table, targets: np.ndarray) -> np.ndarray:
-    """Return log(time ÷ baseline time) of each row as predicted by models that had not seen it."""
-    predicted = np.zeros(len(targets))
+def _left_out(models: Sequence[str], table: Table, targets: np.ndarray) -> dict[str, np.ndarray]:
+    """Return log(time ÷ baseline time) of each row, by models that had not seen its group."""
+    predicted = {name: np.zeros(len(targets)) for name in models}
     known = ~np.isnan(targets)
     for train, test in _folds(table):
-        model = pipeline(name, table.features)
-        model.fit(table.features[train & known], targets[train & known])
-        predicted[test] = model.predict(table.features[test])
-    difference: np.ndarray = predicted - predicted[table.baseline_row]
-    return difference
+        prepare = preparation(table.features).fit(table.features[train])
+        seen, unseen = (prepare.transform(table.features[mask]) for mask in (train & known, test))
+        for name in models:
+            model = REGRESSORS[name]().fit(seen, targets[train & known])
+            predicted[name][test] = model.predict(unseen)
+    return {name: logs - logs[table.baseline_row] for name, logs in predicted.items()}
 
 
-def _score(table: Table, predicted: np.ndarray) -> Score:
-    regrets, correlations = [], []
+def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str, float]:
+    """Return what *predictor*'s picks among measured configurations lose, study by study.
+
+    Keys are those of ``ModelCard.study_regrets``. Studies that *predictor* has learned from
+    flatter it; what can't be used is left out.
+    """
+    found = {}
+    for lesson in usable(histories):
+        history = lesson.history
+        others = sorted(set(lesson.log_times) - {lesson.baseline.digest})
+        digests = [lesson.baseline.digest, *others]
+        predictions = predictor.predict(
+            history.profile,
+            history.machine,
+            [lesson.configs[digest] for digest in digests],
+            baseline=lesson.baseline,
+            workload=history.workload,
+        )
+        truth = np.array([lesson.log_times[digest] for digest in digests])
+        guess = np.log([prediction.relative_time for prediction in predictions])
+        found[lesson.key] = _regret(truth, guess)
+    return found
+
+
+def _regret(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Return time of the pick ÷ best − 1; of equal guesses the first, the baseline, counts."""
+    return float(np.exp(truth[np.argmin(guess)] - truth.min()) - 1)
+
+
+def _score(table: Table, predicted: np.ndarray) -> tuple[Score, list[float]]:
+    lost, correlations = [], []
     for study in np.unique(table.study):
         rows = (table.study == study) & ~np.isnan(table.log_times)
         truth, guess = table.log_times[rows], predicted[rows]
-        # The baseline is the first row of its study: it is kept where nothing promises more.
-        regrets.append(np.exp(truth[np.argmin(guess)] - truth.min()) - 1)
+        lost.append(_regret(truth, guess))
         varies = np.ptp(truth) > 0 and np.ptp(guess) > 0
         correlations.append(spearmanr(truth, guess).statistic if varies else 0.0)
-    return Score(
-        regret=float(np.mean(regrets)),
+    score = Score(
+        regret=float(np.mean(lost)),
         rank_correlation=float(np.mean(correlations)),
         mae_log_time=float(np.nanmean(np.abs(table.log_times - predicted))),
     )
+    return score, lost
 
 
 def _residual_interval(table: Table, predicted: np.ndarray) -> tuple[float, float]:
@@ -172,7 +202,7 @@ def _residual_interval(table: Table, predicted: np.ndarray) -> tuple[float, floa
     return float(min(low, -0.02)), float(max(high, 0.02))
 
 
-def _fit_failure(table: Table) -> tuple[Any | None, float]:
+def _fit_failure(table: Table, prepared: np.ndarray) -> tuple[Any | None, float]:
     """Return a classifier of failure if it beats the plain share of failures, and that share."""
     failed = (table.failed >= 0.5).astype(int)
     prior = (failed.sum() + 0.5) / (len(failed) + 1)
@@ -182,19 +212,19 @@ def _fit_failure(table: Table) -> tuple[Any | None, float]:
     plain = guesses.copy()
     for train, test in _folds(table):
         plain[test] = failed[train].mean()
-        guesses[test] = _fitted_probability(table, failed, train, test)
+        guesses[test] = _fitted_probability(prepared, failed, train, test)
     if np.mean((guesses - failed) ** 2) >= np.mean((plain - failed) ** 2):
         return None, float(prior)
-    return classifier(table.features).fit(table.features, failed), float(prior)
+    return classifier().fit(prepared, failed), float(prior)
 
 
 def _fitted_probability(
-    table: Table, failed: np.ndarray, train: np.ndarray, test: np.ndarray
+    prepared: np.ndarray, failed: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> np.ndarray | float:
     if len(np.unique(failed[train])) < 2:
         return float(failed[train].mean())
-    model = classifier(table.features).fit(table.features[train], failed[train])
-    found: np.ndarray = model.predict_proba(table.features[test])[:, 1]
+    model = classifier().fit(prepared[train], failed[train])
+    found: np.ndarray = model.predict_proba(prepared[test])[:, 1]
     return found
 
 

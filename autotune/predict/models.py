@@ -44,16 +44,26 @@ configuration differs from another, hence "keep your default"."""
 
 def pipeline(name: str, features: pd.DataFrame) -> Pipeline:
     """Return an unfitted regressor with its preparation of *features*."""
-    return Pipeline([("prepare", _preparation(features)), ("model", REGRESSORS[name]())])
+    return Pipeline([("prepare", preparation(features)), ("model", REGRESSORS[name]())])
 
 
-def classifier(features: pd.DataFrame) -> Pipeline:
-    """Return an unfitted classifier of failure."""
-    trees = ExtraTreesClassifier(n_estimators=60, min_samples_leaf=3, random_state=_SEED)
-    return Pipeline([("prepare", _preparation(features)), ("model", trees)])
+def fitted_on(
+    name: str, features: pd.DataFrame, known: np.ndarray, targets: np.ndarray
+) -> Pipeline:
+    """Return a regressor fitted on the *known* rows, whose preparation has seen all of them."""
+    found = pipeline(name, features)
+    prepared = found["prepare"].fit_transform(features)
+    found["model"].fit(prepared[known], targets[known])
+    return found
 
 
-def _preparation(features: pd.DataFrame) -> ColumnTransformer:
+def classifier() -> ExtraTreesClassifier:
+    """Return an unfitted classifier of failure, over prepared features."""
+    return ExtraTreesClassifier(n_estimators=40, min_samples_leaf=3, random_state=_SEED)
+
+
+def preparation(features: pd.DataFrame) -> ColumnTransformer:
+    """Return what turns a table of features into numbers; unknown words become zeros."""
     words = [name for name in features if features[name].dtype == object]
     numbers = [name for name in features if features[name].dtype != object]
     impute = SimpleImputer(strategy="median", keep_empty_features=True)
@@ -66,18 +76,14 @@ def _preparation(features: pd.DataFrame) -> ColumnTransformer:
     )
 
 
-def spread_between_trees(
-    fitted: Pipeline, features: pd.DataFrame, base: pd.DataFrame
-) -> np.ndarray:
-    """Return how much the trees of a forest disagree on log(time ÷ time of *base*).
+def spread_between_trees(model: Any, prepared: np.ndarray) -> np.ndarray:
+    """Return how much the trees of a forest disagree on log(time ÷ time of the first row).
 
     Zero for models without trees of equal standing.
     """
-    trees = getattr(fitted["model"], "estimators_", None)
+    trees = getattr(model, "estimators_", None)
     if not isinstance(trees, list):  # boosting keeps an array: stages, not opinions
-        return np.zeros(len(features))
-    prepared = fitted["prepare"].transform(features).astype(np.float32)
-    origin = fitted["prepare"].transform(base).astype(np.float32)
-    each = [tree.predict(prepared) - tree.predict(origin) for tree in trees]
-    spread: np.ndarray = np.std(each, axis=0)
+        return np.zeros(len(prepared))
+    each = np.array([tree.predict(prepared.astype(np.float32)) for tree in trees])
+    spread: np.ndarray = np.std(each - each[:, :1], axis=0)
     return spread

@@ -65,6 +65,8 @@ class ModelCard(Value):
     workloads: tuple[str, ...]
     studies: int = Field(ge=1)
     configs: int
+    study_regrets: dict[str, float]
+    """Workload/study → regret of the pick of a model that had not seen it."""
     training_hash: str
 
     @property
@@ -80,7 +82,7 @@ class Predictor:
     regressor: Any
     """A fitted scikit-learn pipeline over a table of features."""
     failure: Any | None
-    """Likewise, of failure; ``None``: the same probability for all."""
+    """A classifier of failure over what the pipeline prepares; ``None``: the same for all."""
     card: ModelCard
     facts_of: FactsOf = property_facts
 
@@ -105,14 +107,12 @@ class Predictor:
         if not configs:
             return ()
         table = self.features(profile, machine, [baseline or Config(), *configs], workload)
-        base, rest = table.iloc[:1], table.iloc[1:]
-        logs = self.regressor.predict(table)
-        spread = spread_between_trees(self.regressor, rest, base)
-        failing = self._failure_probabilities(rest)
-        return tuple(
-            self._prediction(log_time, *others)
-            for log_time, *others in zip(logs[1:] - logs[0], spread, failing, strict=True)
-        )
+        prepared = self.regressor["prepare"].transform(table)
+        logs = self.regressor["model"].predict(prepared)
+        spread = spread_between_trees(self.regressor["model"], prepared)
+        failing = self._failure_probabilities(prepared)
+        rows = zip(logs - logs[0], spread, failing, strict=True)
+        return tuple(self._prediction(*row) for row in rows)[1:]
 
     def features(
         self,
@@ -186,12 +186,12 @@ class Predictor:
 
     @cached_property
     def _failing_class(self) -> int:
-        return list(self.failure["model"].classes_).index(1) if self.failure is not None else 0
+        return list(self.failure.classes_).index(1) if self.failure is not None else 0
 
-    def _failure_probabilities(self, table: pd.DataFrame) -> np.ndarray:
+    def _failure_probabilities(self, prepared: np.ndarray) -> np.ndarray:
         if self.failure is None:
-            return np.full(len(table), self.card.failure_prior)
-        found: np.ndarray = self.failure.predict_proba(table)[:, self._failing_class]
+            return np.full(len(prepared), self.card.failure_prior)
+        found: np.ndarray = self.failure.predict_proba(prepared)[:, self._failing_class]
         return found
 
     def _prediction(self, log_time: float, spread: float, failing: float) -> Prediction:

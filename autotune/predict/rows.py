@@ -33,6 +33,11 @@ class Lessons:
     """Digest of a configuration → share of its executions that failed."""
     configs: Mapping[str, Config]
 
+    @property
+    def key(self) -> str:
+        """Name of the study, among those of all workloads."""
+        return f"{self.history.workload}/{self.history.study}"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -59,8 +64,7 @@ def digest_histories(histories: Sequence[StudyHistory]) -> tuple[Lessons, ...]:
     Raises:
         NoUsableResult: That is too little; says what is missing.
     """
-    ordered = sorted(histories, key=lambda h: (h.workload, h.study))
-    found = [lessons for history in ordered if (lessons := _lessons(history)) is not None]
+    found = usable(histories)
     configs = sum(len(lessons.log_times) for lessons in found)
     if len(found) < MIN_STUDIES or configs < MIN_CONFIGS:
         raise NoUsableResult(
@@ -70,6 +74,12 @@ def digest_histories(histories: Sequence[StudyHistory]) -> tuple[Lessons, ...]:
             "or tables with `autotune tune`"
         )
     return tuple(found)
+
+
+def usable(histories: Sequence[StudyHistory]) -> list[Lessons]:
+    """Return what the studies teach, without asking whether it is enough."""
+    ordered = sorted(histories, key=lambda h: (h.workload, h.study))
+    return [lessons for history in ordered if (lessons := _lessons(history)) is not None]
 
 
 def _lessons(history: StudyHistory) -> Lessons | None:

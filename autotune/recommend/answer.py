@@ -1,0 +1,88 @@
+"""What is recommended, and how it is said."""
+
+from __future__ import annotations
+
+import textwrap
+
+from autotune.domain import Config, DatasetProfile, Machine, Value
+from autotune.units import format_bytes
+
+
+class Change(Value):
+    """One property or argument that the recommendation changes; ``None``: not set."""
+
+    name: str
+    was: str | None
+    now: str | None
+    effect: float
+    """Predicted time with it ÷ without it, everything else as recommended."""
+    why: str = ""
+
+
+class Recommendation(Value):
+    """A configuration with its predicted gain; "keep your default" is an allowed answer."""
+
+    data: str
+    machine: Machine
+    profile: DatasetProfile
+    workload: str | None = None
+    keep_default: bool
+    reason: str
+    """Why this is the answer, in a sentence."""
+    config: Config
+    """What to run with; the baseline itself where ``keep_default``."""
+    baseline: Config
+    baseline_from: str
+    """Where the configuration comes from that this one is compared with."""
+    predicted_speedup: float
+    """Baseline time ÷ time; with ``low`` to ``high``, an interval for four cases in five."""
+    low: float
+    high: float
+    failure_probability: float
+    changes: tuple[Change, ...] = ()
+    cautions: tuple[str, ...] = ()
+    similar_studies: tuple[str, ...] = ()
+    """The earlier studies that are most like this one, the nearest first."""
+    candidates_considered: int
+    origin: str = "baseline"
+    """Where the winner came from: a study, the expert rules, or a sample."""
+    predictor_version: str | None = None
+
+    def to_text(self) -> str:
+        """Return the recommendation for people."""
+        about = (
+            f"{self.data}: {self.profile.rows:,} rows, {format_bytes(self.profile.bytes)} of "
+            f"{self.profile.format} in {self.profile.files} files; {self.machine.master}, "
+            f"{self.machine.slots} slots"
+        )
+        if self.keep_default:
+            lines = [about, "", f"Keep your configuration: {self.reason}."]
+        else:
+            lines = [
+                about,
+                "",
+                f"Predicted {self.predicted_speedup:.2f}× as fast as {self.baseline_from} "
+                f"(four in five times {self.low:.2f}–{self.high:.2f}); not measured on this data.",
+                "",
+                *self._table(),
+            ]
+        lines += ["", *(f"Caution: {caution}." for caution in self.cautions)]
+        if self.similar_studies:
+            lines.append(f"Leans on: {', '.join(self.similar_studies)}")
+        lines.append(
+            f"Considered {self.candidates_considered} configurations; probability of failure "
+            f"{self.failure_probability:.0%}. To be sure, measure it: autotune tune"
+        )
+        return "\n".join(lines)
+
+    def _table(self) -> list[str]:
+        width = max(len(change.name) for change in self.changes)
+        lines = []
+        for change in self.changes:
+            was, now = (
+                text if text is not None else "(unset)" for text in (change.was, change.now)
+            )
+            effect = f"{change.effect - 1:+.0%} time"
+            lines.append(f"{change.name:<{width}}  {was} -> {now}  {effect}")
+            lines += textwrap.wrap(change.why, 96, initial_indent="    ", subsequent_indent="    ")
+        return lines

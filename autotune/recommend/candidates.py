@@ -1,0 +1,175 @@
+"""Configurations that are worth asking the predictor about."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from autotune.domain import Config, DatasetProfile
+from autotune.errors import InputError
+from autotune.expert import expert_config
+from autotune.predict.features import FactsOf
+from autotune.record import PastTrial, Purpose, Status, StudyHistory
+from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
+
+Choice = float | int | str | None
+
+BEST_PER_STUDY = 4
+_NEIGHBOURS = 80
+_SAMPLES = 80
+_MOST_STARTS = 12
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration that can start here, and where it comes from."""
+
+    config: Config
+    origin: str
+
+
+def candidates(
+    bound: BoundSpace,
+    histories: Sequence[StudyHistory],
+    profile: DatasetProfile | None,
+    *,
+    facts_of: FactsOf,
+    seed: int = 0,
+) -> list[Candidate]:
+    """Return distinct feasible candidates: the baseline first, then what has most behind it.
+
+    These are the best configurations of *histories* (nearest first) carried over to this machine
+    and these data, the expert rules, neighbours of those, and a sample of the whole space.
+    """
+    found = [Candidate(bound.baseline, "baseline")]
+    for history in histories:
+        found += transferred(bound, history, profile, facts_of)
+    found.append(Candidate(expert_config(bound, profile), "expert rules"))
+    starts = [candidate.config for candidate in _distinct(found)][:_MOST_STARTS]
+    rng = random.Random(seed)
+    for number in range(_NEIGHBOURS):
+        start = bound.encode(starts[number % len(starts)])
+        changed = rng.sample(bound.dimensions, min(rng.randint(1, 4), len(bound.dimensions)))
+        moved = {dimension.name: _any(dimension, rng) for dimension in changed}
+        found.append(Candidate(bound.decode({**start, **moved}), "neighbour of a good one"))
+    for _ in range(_SAMPLES):
+        choices = {dimension.name: _any(dimension, rng) for dimension in bound.dimensions}
+        found.append(Candidate(bound.decode(choices), "sample"))
+    return list(_distinct(found))
+
+
+def transferred(
+    bound: BoundSpace,
+    history: StudyHistory,
+    profile: DatasetProfile | None,
+    facts_of: FactsOf,
+) -> Iterator[Candidate]:
+    """Carry the best configurations of a study over, in relative units.
+
+    Each comes twice where it can: with its counts of partitions per slot, and with as much data in
+    each partition as there.
+    """
+    ratio = _data_per_slot(bound, history, profile)
+    for config in _best(history):
+        try:
+            choices = _choices(bound, history, config, facts_of)
+        except InputError:
+            continue  # that machine or space has nothing in common with ours
+        yield Candidate(bound.decode(choices), f"study {history.study}")
+        if ratio is not None:
+            scaled = {name: _scaled(bound, name, value, ratio) for name, value in choices.items()}
+            yield Candidate(bound.decode(scaled), f"study {history.study}, scaled to the data")
+
+
+def _best(history: StudyHistory) -> list[Config]:
+    """Return the configurations that were faster than that study's baseline, fastest first."""
+    times: dict[str, list[float]] = {}
+    configs: dict[str, Config] = {}
+    failed = {t.config.digest for t in history.trials if t.status is Status.FAILED}
+    for trial in history.trials:
+        if trial.status is Status.SUCCEEDED and trial.duration_s:
+            times.setdefault(trial.config.digest, []).append(trial.duration_s)
+            configs[trial.config.digest] = trial.config
+    median = {digest: statistics.median(values) for digest, values in times.items()}
+    own = next((t for t in history.trials if t.purpose is Purpose.BASELINE), None)
+    limit = median.get(own.config.digest, math.inf) if own else math.inf
+    good = [d for d in median if median[d] < limit and d not in failed]
+    return [configs[d] for d in sorted(good, key=lambda d: median[d])[:BEST_PER_STUDY]]
+
+
+def _choices(
+    bound: BoundSpace, history: StudyHistory, config: Config, facts_of: FactsOf
+) -> dict[str, Choice]:
+    """Return a config of another machine as choices of our space: what both know of."""
+    own = {**config.properties, **config.arguments}
+    there = bind(
+        bound.space,
+        machine=history.machine,
+        baseline={name: value for name, value in own.items() if value is not None},
+        facts=facts_of(history.machine.spark_version),
+    )
+    encoded: Mapping[str, Choice] = there.encode(there.baseline)
+    ours = {dimension.name: dimension for dimension in bound.dimensions}
+    return {
+        name: value
+        for name, value in encoded.items()
+        if name in own and name in ours and _fits(ours[name], value)
+    }
+
+
+def _fits(dimension: Dimension, value: Choice) -> bool:
+    if dimension.kind is DimensionKind.CATEGORICAL:
+        return value in dimension.choices
+    return isinstance(value, int | float)
+
+
+def _data_per_slot(
+    bound: BoundSpace, history: StudyHistory, profile: DatasetProfile | None
+) -> float | None:
+    if profile is None or history.profile is None or not history.profile.bytes:
+        return None
+    here, there = (
+        profile.bytes / bound.machine.slots,
+        history.profile.bytes / history.machine.slots,
+    )
+    return here / there if abs(math.log(here / there)) > 0.2 else None
+
+
+def _scaled(bound: BoundSpace, name: str, value: Choice, ratio: float) -> Choice:
+    counted = bound.space.parameter(name).per is Per.SLOT
+    return value * ratio if counted and isinstance(value, int | float) else value
+
+
+def _any(dimension: Dimension, rng: random.Random) -> Choice:
+    if dimension.kind is DimensionKind.CATEGORICAL:
+        return rng.choice(dimension.choices)
+    assert dimension.low is not None
+    assert dimension.high is not None
+    if dimension.log:
+        drawn = math.exp(rng.uniform(math.log(dimension.low), math.log(dimension.high)))
+    else:
+        drawn = rng.uniform(dimension.low, dimension.high)
+    drawn = min(max(drawn, dimension.low), dimension.high)
+    return round(drawn) if dimension.kind is DimensionKind.INT else drawn
+
+
+def _distinct(found: Sequence[Candidate]) -> Iterator[Candidate]:
+    seen: set[str] = set()
+    for candidate in found:
+        if candidate.config.digest not in seen:
+            seen.add(candidate.config.digest)
+            yield candidate
+
+
+def past_baseline(history: StudyHistory) -> Mapping[str, str] | None:
+    """Return what a study's job ran with before it was tuned; ``None``: it was never measured."""
+    trial: PastTrial | None = next(
+        (t for t in history.trials if t.purpose is Purpose.BASELINE), None
+    )
+    if trial is None:
+        return None
+    own = {**trial.config.properties, **trial.config.arguments}
+    return {name: value for name, value in own.items() if value is not None}

@@ -1,0 +1,165 @@
+"""Train the predictor: read all published studies, fit, compare with the champion, register."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from statistics import mean
+
+from autotune.domain import Value
+from autotune.errors import EnvironmentFault, InputError
+from autotune.ledger import Ledger
+from autotune.ledger.models import CHALLENGER, CHAMPION, Champion, Lesson
+from autotune.predict import TRUSTED_TYPES, Predictor, Score, fit, regrets
+from autotune.record import StudyHistory
+from autotune.tracking_uri import DEFAULT_TRACKING_URI
+
+_REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "scipy")
+
+
+class TrainResult(Value):
+    """What training did."""
+
+    version: str
+    """In MLflow's registry."""
+    alias: str
+    """``champion``: it answers from now on; ``challenger``: the one before stays in charge."""
+    reason: str
+    model: str
+    scores: dict[str, Score]
+    """Of every model that competed, on what was left out."""
+    grouped_by: str
+    studies: int
+    configs: int
+    workloads: tuple[str, ...]
+    training_hash: str
+    tracking_uri: str
+
+    def to_text(self) -> str:
+        """Return the result for people."""
+        lines = [
+            f"Trained on {self.configs} configurations of {self.studies} studies "
+            f"({', '.join(self.workloads)}).",
+            f"Checked by leaving out one {self.grouped_by} after the other:",
+            f"  {'model':<18} {'regret':>8} {'rank corr.':>11} {'error of log time':>18}",
+        ]
+        for name, score in self.scores.items():
+            mark = "  <- chosen" if name == self.model else ""
+            lines.append(
+                f"  {name:<18} {score.regret:>8.1%} {score.rank_correlation:>11.2f} "
+                f"{score.mae_log_time:>18.3f}{mark}"
+            )
+        lines.append(f"Registered as version {self.version}, {self.alias}: {self.reason}.")
+        return "\n".join(lines)
+
+
+def train(
+    tracking_uri: str = DEFAULT_TRACKING_URI, *, ledger: Ledger | None = None
+) -> TrainResult:
+    """Fit the predictor on all published studies and register it in MLflow.
+
+    The first one becomes champion. A later one does if its picks, for studies that the champion
+    has not learned from, are at least as good; it is judged on them without having seen them.
+    Without such studies the two know the same, and their left-out scores are compared.
+
+    Args:
+        tracking_uri: Where the studies are published.
+        ledger: Instead of one on *tracking_uri*.
+
+    Raises:
+        NoUsableResult: There is too little history.
+        EnvironmentFault: MLflow does not answer.
+    """
+    ledger = ledger or Ledger(tracking_uri)
+    histories = ledger.history()
+    predictor = fit(histories)
+    promote, reason = _better(predictor, _reigning(ledger), histories)
+    registered = ledger.register(
+        predictor.regressor, _lesson(predictor, histories), promote=promote
+    )
+    card = predictor.card
+    return TrainResult(
+        version=registered,
+        alias=CHAMPION if promote else CHALLENGER,
+        reason=reason,
+        model=card.model,
+        scores=card.scores,
+        grouped_by=card.grouped_by,
+        studies=card.studies,
+        configs=card.configs,
+        workloads=card.workloads,
+        training_hash=card.training_hash,
+        tracking_uri=ledger.tracking_uri,
+    )
+
+
+def load_predictor(champion: Champion) -> Predictor:
+    """Rebuild the predictor that the registry holds.
+
+    Raises:
+        InputError: It was made by another version, or is something else.
+    """
+    return Predictor.from_parts(champion.model, champion.files)
+
+
+def _reigning(ledger: Ledger) -> tuple[Predictor | None, str]:
+    """Return the champion, or ``None`` and why there is none to compare with."""
+    try:
+        champion = ledger.champion()
+        if champion is None:
+            return None, "the first one"
+        return load_predictor(champion), f"version {champion.version}"
+    except (EnvironmentFault, InputError) as error:
+        return None, f"the one before can't be used ({error})"
+
+
+def _better(
+    predictor: Predictor, reigning: tuple[Predictor | None, str], histories: Sequence[StudyHistory]
+) -> tuple[bool, str]:
+    champion, name = reigning
+    if champion is None:
+        return True, name
+    mine, theirs = predictor.card.study_regrets, champion.card.study_regrets
+    fresh = sorted(set(mine) - set(theirs))
+    if fresh:
+        known = regrets(champion, histories)
+        return _verdict(mine, known, [key for key in fresh if key in known], f"new to {name}")
+    shared = sorted(set(mine) & set(theirs))
+    return _verdict(mine, theirs, shared, f"that {name} knows too")
+
+
+def _verdict(
+    mine: Mapping[str, float], theirs: Mapping[str, float], studies: Sequence[str], which: str
+) -> tuple[bool, str]:
+    if not studies:
+        return True, "the one before learned from studies that are gone"
+    new, old = (mean(each[key] for key in studies) for each in (mine, theirs))
+    said = f"regret {new:.1%} against {old:.1%} on {len(studies)} studies {which}"
+    return new <= old, said
+
+
+def _lesson(predictor: Predictor, histories: Sequence[StudyHistory]) -> Lesson:
+    card, example = predictor.card, max(histories, key=lambda history: len(history.trials))
+    configs = [trial.config for trial in example.trials[:3]]
+    score = card.score
+    return Lesson(
+        input_example=predictor.features(
+            example.profile, example.machine, configs, example.workload
+        ),
+        metrics={
+            "cv_regret": score.regret,
+            "cv_rank_correlation": score.rank_correlation,
+            "cv_mae_log_time": score.mae_log_time,
+            "studies": card.studies,
+            "configs": card.configs,
+        },
+        params={
+            "model": card.model,
+            "left_out": card.grouped_by,
+            "workloads": ", ".join(card.workloads),
+        },
+        tags={"autotune.training_hash": card.training_hash},
+        files=predictor.parts()[1],
+        requirements=tuple(f"{name}=={version(name)}" for name in _REQUIREMENTS),
+        trusted_types=TRUSTED_TYPES,
+    )

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from past_studies import (
+    CODEC,
+    GB,
+    MEMORY,
+    PARTITIONS,
+    config,
+    facts_of,
+    machine,
+    profile,
+    seconds,
+    study,
+)
+
+from autotune.domain import Config, DatasetProfile, Machine
+from autotune.predict import Predictor, fit
+from autotune.recommend import Recommendation, answer, starting_point
+from autotune.recommend.candidates import candidates, transferred
+from autotune.record import Status, StudyHistory
+from autotune.space import Space, bind
+
+SPACE = Space.model_validate(
+    {
+        "name": "small",
+        "parameters": [
+            {
+                "name": PARTITIONS, "type": "float", "low": 0.5, "high": 64, "log": True,
+                "per": "slot", "at_least": 1, "why": "Too many drown short tasks in scheduling.",
+            },
+            {
+                "name": MEMORY, "type": "bytes", "low": "5%", "high": "70%", "log": True,
+                "of": "memory", "at_least": "512m",
+            },
+            {"name": CODEC, "type": "categorical", "choices": ["lz4", "zstd"]},
+        ],
+    }
+)  # fmt: skip
+BAD = {PARTITIONS: "2000"}
+
+
+@pytest.fixture(scope="module")
+def histories() -> tuple[StudyHistory, ...]:
+    return tuple(
+        study(f"{workload}{i}", size, workload=workload, trials=16)
+        for workload in ("a", "b", "c")
+        for i, size in enumerate((GB // 100, GB // 20))
+    )
+
+
+@pytest.fixture(scope="module")
+def predictor(histories: tuple[StudyHistory, ...]) -> Predictor:
+    return fit(histories, facts_of=facts_of, models=("constant", "extra_trees"))
+
+
+def ask(
+    predictor: Predictor,
+    histories: tuple[StudyHistory, ...],
+    data: DatasetProfile | None = None,
+    where: Machine | None = None,
+    today: dict[str, str] | None = None,
+    workload: str | None = "a",
+) -> Recommendation:
+    return answer(
+        predictor,
+        data or profile(GB // 40, "/third"),
+        where or machine(),
+        SPACE,
+        histories=histories,
+        today=BAD if today is None else today,
+        workload=workload,
+    )
+
+
+def test_a_planted_bad_default_is_beaten(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    found = ask(predictor, histories)
+    assert not found.keep_default
+    assert int(found.config.properties[PARTITIONS] or 200) <= 256
+    data, where = profile(GB // 40), machine()
+    truth = seconds(config(2000), data, where) / seconds(found.config, data, where)
+    assert truth > 1.5
+    assert 1 < found.low <= found.predicted_speedup <= found.high
+    assert found.low * 0.9 <= truth <= found.high * 1.1
+    assert found.failure_probability < 0.2
+    assert found.baseline.properties[PARTITIONS] == "2000"
+
+
+def test_each_change_has_its_reason_and_idle_ones_are_taken_back(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    found = ask(predictor, histories)
+    first = found.changes[0]
+    assert (first.name, first.was) == (PARTITIONS, "2000")
+    assert first.effect < 0.8
+    assert first.why == "Too many drown short tasks in scheduling."
+    assert all(change.was != change.now for change in found.changes)
+    assert all(change.effect < 1.0 for change in found.changes)
+    changed = {change.name for change in found.changes}
+    for name, value in found.config.properties.items():
+        if name not in changed:
+            assert value == found.baseline.properties[name]
+
+
+def test_a_good_default_is_kept(predictor: Predictor, histories: tuple[StudyHistory, ...]) -> None:
+    found = ask(predictor, histories, today={PARTITIONS: "8", CODEC: "zstd"})
+    assert found.keep_default
+    assert found.config == found.baseline
+    assert found.changes == ()
+    assert found.predicted_speedup == found.low == found.high == 1.0
+    assert found.reason
+    assert "Keep your configuration" in found.to_text()
+
+
+def test_where_nothing_was_learned_the_default_is_kept(
+    histories: tuple[StudyHistory, ...],
+) -> None:
+    constant = fit(histories, facts_of=facts_of, models=("constant",))
+    assert ask(constant, histories).keep_default
+
+
+def test_what_would_fail_is_not_recommended(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    for slots in (2, 4, 8):
+        found = ask(predictor, histories, where=machine(slots))
+        assert found.config.properties[MEMORY] != "512m"
+
+
+def test_cautions_name_what_is_unfamiliar(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    assert ask(predictor, histories).cautions == ()
+    assert any("--workload" in said for said in ask(predictor, histories, workload=None).cautions)
+    assert any("'new'" in said for said in ask(predictor, histories, workload="new").cautions)
+    far = ask(predictor, histories, data=profile(900 * GB), where=machine(64, 512 * GB))
+    assert any("data size" in said for said in far.cautions)
+    assert any("slots" in said for said in far.cautions)
+    newer = machine().model_copy(update={"spark_version": "4.3.0"})
+    assert any("Spark 4.3" in said for said in ask(predictor, histories, where=newer).cautions)
+
+
+def test_what_was_good_elsewhere_is_carried_over_in_relative_units() -> None:
+    there = study("there", GB // 20, baseline=config(2000), trials=6)
+    best = there.trials[2].model_copy(
+        update={
+            "config": config(16, "2g", codec="zstd"),
+            "duration_s": 0.1,
+            "status": Status.SUCCEEDED,
+            "cause": None,
+        }
+    )
+    there = there.model_copy(update={"trials": (*there.trials[:2], best)})
+    here = machine(16, 32 * GB)
+    bound = bind(SPACE, machine=here, baseline=BAD, facts=facts_of(None))
+    same, scaled = transferred(bound, there, profile(GB // 20 * 2), facts_of)
+    assert same.config.properties[PARTITIONS] == "64", "4 per slot, on 16 slots"
+    assert same.config.properties[MEMORY] == "8g", "a quarter of the machine's memory"
+    assert same.config.properties[CODEC] == "zstd"
+    assert scaled.config.properties[PARTITIONS] == "32", "as much in each partition as there"
+
+
+def test_candidates_are_distinct_start_with_the_baseline_and_can_be_repeated(
+    histories: tuple[StudyHistory, ...],
+) -> None:
+    bound = bind(SPACE, machine=machine(), baseline=BAD, facts=facts_of(None))
+    pool = candidates(bound, histories, profile(GB // 40), facts_of=facts_of)
+    assert pool[0].config == bound.baseline
+    digests = [candidate.config.digest for candidate in pool]
+    assert len(set(digests)) == len(digests) > 100
+    assert {"expert rules", "sample"} <= {candidate.origin for candidate in pool}
+    assert any(candidate.origin.startswith("study a") for candidate in pool)
+    assert all(bound.keeps_rules(candidate.config) for candidate in pool)
+    again = candidates(bound, histories, profile(GB // 40), facts_of=facts_of)
+    assert [candidate.config.digest for candidate in again] == digests
+
+
+def test_the_answer_is_the_same_every_time_and_survives_json(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    found = ask(predictor, histories)
+    assert found == ask(predictor, histories[::-1])
+    assert Recommendation.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_text_says_it_all(predictor: Predictor, histories: tuple[StudyHistory, ...]) -> None:
+    text = ask(predictor, histories).to_text()
+    for part in ("/third", "2000 ->", "not measured", "Leans on: a1, a0", "Considered"):
+        assert part in text
+    assert max(map(len, text.splitlines())) < 140
+
+
+def test_similar_studies_are_those_of_the_same_job_and_near_data(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    found = ask(predictor, histories, data=profile(GB // 20), workload="b")
+    assert found.similar_studies[:2] == ("b1", "b0")
+
+
+def test_without_any_history_the_predictor_still_answers(predictor: Predictor) -> None:
+    found = ask(predictor, ())
+    assert not found.keep_default
+    assert found.similar_studies == ()
+
+
+def test_the_starting_point_is_the_most_telling_one(histories: tuple[StudyHistory, ...]) -> None:
+    assert starting_point(histories, "a", {"spark.x": "1"}) == (
+        {"spark.x": "1"},
+        "your configuration",
+    )
+    assert starting_point(histories, "a", None) == (BAD, "what study a1 started from")
+    assert starting_point(histories, None, None) == (BAD, "what the earlier studies started from")
+    other = study("z", GB, baseline=config(8), workload="z")
+    assert starting_point([*histories, other], None, None) == ({}, "Spark's defaults")
+    assert starting_point([*histories, other], "z", None)[0] == {PARTITIONS: "8"}
+    assert starting_point([], None, None) == ({}, "Spark's defaults")
+
+
+def test_a_property_outside_of_the_space_is_the_persons_in_every_prediction(
+    histories: tuple[StudyHistory, ...],
+) -> None:
+    seen: list[Config] = []
+
+    class Watched(Predictor):
+        def predict(self, profile, machine, configs, **options):  # type: ignore[no-untyped-def]
+            seen.extend([options["baseline"], *configs])
+            return super().predict(profile, machine, configs, **options)
+
+    fitted = fit(histories, facts_of=facts_of, models=("extra_trees",))
+    watched = Watched(fitted.regressor, fitted.failure, fitted.card, facts_of)
+    ask(watched, histories, today={**BAD, "spark.sql.adaptive.enabled": "false"})
+    assert {c.properties["spark.sql.adaptive.enabled"] for c in seen} == {"false"}
+
+
+def test_an_answer_is_quick(predictor: Predictor, histories: tuple[StudyHistory, ...]) -> None:
+    ask(predictor, histories)
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        ask(predictor, histories)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.5
