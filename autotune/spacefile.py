@@ -152,8 +152,13 @@ def _load(path: Path, through: tuple[Path, ...]) -> Space:
     parameters: dict[str, Parameter] = {}
     rules: list[Rule] = []
     for name, wanted in file.include.items():
-        other = _load(_find(name, beside=path.parent), (*through, path.resolve()))
-        for parameter in _taken(other, wanted, where=f"{path}: include.{name}"):
+        where = f"{path}: include.{name}"
+        try:
+            found = _find(name, beside=path.parent)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        other = _load(found, (*through, path.resolve()))
+        for parameter in _taken(other, wanted, where=where):
             parameters.setdefault(parameter.name, parameter)
         rules += [rule for rule in other.rules if rule not in rules]
     for name, fields in file.parameters.items():
@@ -163,7 +168,7 @@ def _load(path: Path, through: tuple[Path, ...]) -> Space:
         parameters[name] = validate(Parameter, own, where=f"{path}: parameters.{name}")
     if not parameters:
         raise InputError(f"{path}: parameters: none given; name at least one, or include some")
-    rules = [rule for rule in rules if set(rule.names) <= set(parameters)]
+    rules = [rule for rule in rules if set(rule.parameters) <= set(parameters)]
     for index, rule_fields in enumerate(file.rules):
         rules.append(validate(Rule, rule_fields, where=f"{path}: rules.{index}"))
     space = Space(

@@ -35,8 +35,7 @@ def in_order(space: Space) -> tuple[Parameter, ...]:
                 message = f"{where}: parameters.{parameter.name} depends on '{name}'"
                 raise InputError(f"{message}, which is not in the space; add or rename it")
     for rule in space.rules:
-        machine = rule.of in {None, "memory", "cores", "slots"}
-        for name in rule.names if machine else (*rule.names, str(rule.of)):
+        for name in rule.parameters:
             if name not in by_name or not by_name[name].type.numeric:
                 message = f"{where}: rule '{rule.text}' names '{name}'"
                 raise InputError(f"{message}, which is no number of the space; add or rename it")

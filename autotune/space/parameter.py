@@ -222,6 +222,16 @@ class Rule(Value):
         return self.sum or self.product or self.ordered
 
     @property
+    def limited_by(self) -> str | None:
+        """The parameter that the limit is a share of, if it is one."""
+        return None if self.of in {None, "memory", "cores", "slots"} else self.of
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Every parameter that it names."""
+        return self.names if self.limited_by is None else (*self.names, self.limited_by)
+
+    @property
     def text(self) -> str:
         """The rule in one line, for messages."""
         if self.ordered:

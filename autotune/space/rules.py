@@ -103,18 +103,18 @@ def bind_rule(
     """Put a rule's limit in numbers, and widen it to what the person runs today."""
     if rule.ordered:
         limit = 1.0
-    elif rule.of not in {None, "memory", "cores", "slots"}:
+    elif rule.limited_by is not None:
         limit = read_share(str(rule.at_most)) or 0.0
-        whole = own.get(str(rule.of), 0.0)
+        whole = own.get(rule.limited_by, 0.0)
         total = BoundRule(rule, limit).total(own)
-        return BoundRule(rule, max(limit, total / whole if whole else 0.0), rule.of)
+        return BoundRule(rule, max(limit, total / whole if whole else 0.0), rule.limited_by)
     elif rule.of is not None:
         machine_has = {
             "memory": machine.memory_bytes,
             "cores": machine.cores_per_executor,
             "slots": machine.slots,
         }
-        limit = (read_share(str(rule.at_most)) or 0.0) * machine_has[rule.of]
+        limit = (read_share(str(rule.at_most)) or 0.0) * machine_has[str(rule.of)]
     else:
         limit = first.number(rule.at_most if rule.at_most is not None else math.inf) or 0.0
     return BoundRule(rule, max(limit, BoundRule(rule, limit).total(own)))
