@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -552,3 +553,15 @@ def test_a_champion_whose_files_are_gone_is_told(ledger: Ledger, store: Path) ->
     shutil.rmtree(store.parent / "artifacts")
     with pytest.raises(EnvironmentFault, match="autotune train"):
         ledger.champion()
+
+
+def test_several_ledgers_and_threads_share_a_store(ledger: Ledger, store: Path) -> None:
+    def publish(number: int) -> None:
+        own = ledger if number % 2 else opened(store)
+        own.finish(experiment(name=f"study-{number}"), STUDY[:2])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(4)))
+    histories = ledger.history()
+    assert sorted(study.study for study in histories) == [f"study-{n}" for n in range(4)]
+    assert [len(study.trials) for study in histories] == [2, 2, 2, 2]

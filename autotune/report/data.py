@@ -31,6 +31,8 @@ from autotune.report.rows import (
 if TYPE_CHECKING:
     from autotune.noise import Verdict
 
+__all__ = ["Overridden", "ReportData", "build", "machine_line"]
+
 
 class ReportData(Value):
     """The findings of one study."""
