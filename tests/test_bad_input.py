@@ -119,7 +119,8 @@ CASES = [
     wrong("two ways at once", "workload: {builtin: taxi, sql: q}\n", "exactly one"),
     wrong("no SQL files", "workload: {sql: nowhere}\ndata: job.py\n", "nowhere"),
     wrong("duplicate key", EXPERIMENT + "seed: 1\nseed: 2\n", "seed"),
-    wrong("everything excluded", EXPERIMENT + "space: s.yaml\n", "s.yaml"),
+    wrong("no such space file", EXPERIMENT + "space: s.yaml\n", "s.yaml"),
+    wrong("a rule without its place", EXPERIMENT + "conf: {enforced: [a]}\n", "enforced"),
     wrong("no such Spark", EXPERIMENT + "spark_home: /nowhere\n", "/nowhere"),
     # spaces
     Case("no such space", "space show nowhere", "nowhere"),
@@ -172,7 +173,7 @@ CASES = [
     # data
     Case("no such table", "profile nowhere", "nowhere"),
     Case("an empty folder", "profile d", "d", lambda folder: (folder / "d").mkdir()),
-    Case("an empty file", "profile t.csv", "t.csv", file("t.csv", "")),
+    Case("a table of no bytes", "profile t.csv", "t.csv", file("t.csv", "")),
     Case("a table of no rows", "profile t.csv", "t.csv", file("t.csv", "a,b\n")),
     Case("no Parquet", "profile t.parquet", "t.parquet", file("t.parquet", "PAR1 or not")),
     Case("no table at all", "profile t.xyz", "t.xyz", file("t.xyz", b"\x00\x01\x02")),
@@ -190,7 +191,9 @@ CASES = [
         file("t.db", "this is not a database, but long enough to be looked at" * 20),
     ),
     Case("a tracking folder", "train --tracking-uri ./files", "./files"),
-    Case("no such Spark", "space show sql --spark-home /nowhere", "/nowhere"),
+    Case("a space for no Spark", "space show sql --spark-home /nowhere", "/nowhere"),
+    Case("a study below a file", "show x --storage sqlite:///f/t.db", "x", file("f", "x")),
+    Case("a ledger below a file", "train --tracking-uri sqlite:///f/t.db", "f", file("f", "x")),
 ]
 
 
@@ -224,6 +227,19 @@ def test_a_read_only_folder_is_told(autotune: Command, folder: Path) -> None:
     answer = autotune("list", "--storage", "sqlite:///sub/t.db")
     assert answer.code == 2
     assert "sub" in answer.err
+
+
+def test_a_space_of_which_nothing_is_left_is_told(autotune: Command, folder: Path) -> None:
+    job(folder)
+    space_of(
+        "spark.sql.shuffle.partitions: {type: int, low: 1, high: 2, applies: session, why: w}"
+    )(folder)
+    words = "tune --space s.yaml --preserve spark.sql.shuffle.partitions -- spark-submit job.py"
+    answer = autotune(*words.split())
+    assert answer.code == 2
+    assert answer.err == (
+        "autotune: space 's.yaml': conf leaves no parameter to search; exclude fewer\n"
+    )
 
 
 def test_missing_java_is_told(
