@@ -1,0 +1,214 @@
+"""Real executions: what they tell, how they end, and that nothing is left of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autotune.domain import Config, Limits, Workload
+from autotune.record import Cause, Status
+from autotune.spark.installation import find_installation
+from autotune.spark.process import MARKER
+from autotune.spark.submit import SparkSubmit
+
+pytestmark = pytest.mark.spark
+
+PROGRAMS = Path(__file__).parent / "programs"
+NO_LIMIT = Limits(time_s=180)
+
+
+def job(program: str, *arguments: str, **fields) -> Workload:
+    given = {"name": program, "application": str(PROGRAMS / f"{program}.py"), "master": "local[2]"}
+    properties = {"spark.driver.memory": "600m", "spark.sql.shuffle.partitions": "2"}
+    return Workload(**{**given, "properties": properties, "arguments": arguments, **fields})
+
+
+def never(checkpoint):
+    return False
+
+
+@pytest.fixture
+def submit(tmp_path):
+    return SparkSubmit(find_installation(), tmp_path / "scratch", share_classes=False)
+
+
+def leftovers() -> list[str]:
+    """Processes below this one or marked as an execution's, that still live."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            marked = MARKER in process.environ()
+            ours = process.environ().get("PYTEST_CURRENT_TEST")
+        except psutil.Error:
+            continue
+        if marked and ours == os.environ["PYTEST_CURRENT_TEST"]:
+            found.append(" ".join(process.cmdline())[:120])
+    return found
+
+
+def gone(scratch_root: Path) -> bool:
+    return not scratch_root.exists() or list(scratch_root.iterdir()) == []
+
+
+def test_a_job_that_ends_well(submit, tmp_path):
+    checkpoints = []
+    execution = submit(
+        job("fine", "{output}"),
+        Config(properties={"spark.driver.memory": "700m", "spark.sql.shuffle.partitions": None}),
+        NO_LIMIT,
+        lambda checkpoint: bool(checkpoints.append(checkpoint)),
+    )
+    assert execution.status is Status.SUCCEEDED, execution.error
+    assert execution.cause is None
+    assert 0.5 < execution.duration_s < execution.wall_s
+    assert execution.metrics.tasks > 0
+    assert len(execution.steps) >= 2
+    assert execution.effective["spark.driver.memory"] == "700m"
+    assert execution.effective["spark.master"] == "local[2]"
+    assert "spark.sql.shuffle.partitions" not in execution.effective
+    assert execution.writes_outside == ()
+    assert execution.shared_archive_mapped is None
+    assert execution.spark_version == submit.installation.spark_version
+    assert [checkpoint.elapsed_s for checkpoint in checkpoints] == sorted(
+        checkpoint.elapsed_s for checkpoint in checkpoints
+    )
+    assert leftovers() == []
+    assert gone(tmp_path / "scratch")
+
+
+def test_relative_paths_stay_the_persons_and_writes_outside_are_seen(
+    submit, tmp_path, monkeypatch
+):
+    folder = tmp_path / "a folder of théirs"
+    folder.mkdir()
+    shutil.copy(PROGRAMS / "fine.py", folder / "their job.py")
+    monkeypatch.chdir(folder)
+    logs = tmp_path / "kept"
+    keeping = SparkSubmit(submit.installation, folder / "scratch", False, logs)
+    execution = keeping(job("x", "result", application="their job.py"), Config(), NO_LIMIT, never)
+    assert execution.status is Status.SUCCEEDED, execution.error
+    assert len(execution.writes_outside) == 1
+    assert execution.writes_outside[0].rstrip("/").endswith("result")
+    assert {entry.name for entry in folder.iterdir()} == {"result", "scratch", "their job.py"}
+    assert len(list(logs.iterdir())) == 1
+
+
+def test_a_job_that_fails_is_data(submit, tmp_path):
+    execution = submit(job("failing"), Config(), NO_LIMIT, never)
+    assert (execution.status, execution.cause) == (Status.FAILED, Cause.APP_ERROR)
+    assert "the column 'fare' has no numbers" in execution.error
+    assert execution.duration_s is None
+    assert leftovers() == []
+    assert gone(tmp_path / "scratch")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"spark.driver.memory": "a lot"},
+        {"spark.driver.extraJavaOptions": "-XX:+UseG1GC -XX:+UseSerialGC"},
+        {"spark.memory.fraction": "1.7"},
+    ],
+)
+def test_what_spark_refuses_is_a_bad_config(submit, properties):
+    execution = submit(job("fine"), Config(properties=properties), NO_LIMIT, never)
+    assert (execution.status, execution.cause) == (Status.FAILED, Cause.BAD_CONFIG)
+    assert execution.error
+
+
+def test_a_heap_that_is_too_small_is_out_of_memory(submit):
+    execution = submit(job("allocating"), Config(), NO_LIMIT, never)
+    assert (execution.status, execution.cause) == (Status.FAILED, Cause.OUT_OF_MEMORY)
+
+
+def test_what_the_job_overrides_is_seen(submit):
+    asked = Config(properties={"spark.sql.shuffle.partitions": "5", "spark.driver.memory": "650m"})
+    execution = submit(job("overriding"), asked, NO_LIMIT, never)
+    assert execution.status is Status.SUCCEEDED, execution.error
+    assert execution.effective["spark.sql.shuffle.partitions"] == "3"
+    # The program asked for 4g when the JVM was long running; what the JVM got is what counts.
+    assert execution.effective["spark.driver.memory"] == "650m"
+
+
+def test_a_limit_ends_busy_python_workers(submit, tmp_path):
+    seen = []
+
+    def look(checkpoint):
+        seen.append(sum("pyspark.daemon" in words for words in leftovers()))
+        return False
+
+    start = time.monotonic()
+    execution = submit(job("busy"), Config(), Limits(time_s=45), look)
+    assert time.monotonic() - start < 55
+    assert max(seen) >= 3, "a daemon and two workers were expected while it ran"
+    assert execution.status is Status.TIMED_OUT
+    assert execution.duration_s is None
+    assert len(execution.steps) == 1
+    assert leftovers() == []
+    assert gone(tmp_path / "scratch")
+
+
+def test_it_is_stopped_early_when_told_to(submit, tmp_path):
+    execution = submit(job("steps"), Config(), NO_LIMIT, lambda seen: len(seen.steps) >= 2)
+    assert execution.status is Status.STOPPED_EARLY
+    assert 2 <= len(execution.steps) <= 5
+    assert execution.duration_s is None
+    assert leftovers() == []
+    assert gone(tmp_path / "scratch")
+
+
+def test_a_daemon_that_the_job_leaves_is_ended(submit, tmp_path):
+    pid_file = tmp_path / "pid"
+    execution = submit(job("detaching", str(pid_file)), Config(), NO_LIMIT, never)
+    assert execution.status is Status.SUCCEEDED, execution.error
+    assert not psutil.pid_exists(int(pid_file.read_text()))
+
+
+TUNER = """
+import sys
+from pathlib import Path
+from autotune.domain import Config, Limits, Workload
+from autotune.spark.installation import find_installation
+from autotune.spark.submit import SparkSubmit
+job = Workload(name="busy", application=sys.argv[1], master="local[2]")
+submit = SparkSubmit(find_installation(), Path(sys.argv[2]), share_classes=False)
+submit(job, Config(), Limits(), lambda seen: print("step" * len(seen.steps), flush=True))
+"""
+
+
+def test_nothing_is_left_five_seconds_after_the_tuner_was_killed(tmp_path):
+    scratch = tmp_path / "scratch"
+    words = [sys.executable, "-c", TUNER, str(PROGRAMS / "busy.py"), str(scratch)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as tuner:
+        assert any("step" in line for line in tuner.stdout)
+        end = time.monotonic() + 60
+        while sum("pyspark.daemon" in words for words in leftovers()) < 3:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        tuner.kill()
+    end = time.monotonic() + 5
+    while leftovers() or not gone(scratch):
+        assert time.monotonic() < end, leftovers()
+        time.sleep(0.1)
+
+
+def test_a_local_cluster(submit, tmp_path):
+    execution = submit(
+        job("fine", "{output}", master="local-cluster[2,1,700]"),
+        Config(properties={"spark.executor.memory": "600m"}),
+        NO_LIMIT,
+        never,
+    )
+    assert execution.status is Status.SUCCEEDED, execution.error
+    assert execution.effective["spark.master"] == "local-cluster[2,1,700]"
+    assert leftovers() == []
+    assert gone(tmp_path / "scratch")
