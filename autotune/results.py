@@ -19,8 +19,7 @@ from autotune.experiment import Experiment
 from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
 from autotune.record import Trial
-from autotune.report import ReportData, build
-from autotune.report.data import Overridden
+from autotune.report import Overridden, ReportData, build
 from autotune.space import BoundSpace, bind
 from autotune.spark.properties import property_facts
 

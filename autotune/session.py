@@ -201,7 +201,7 @@ class Session:
                 self._named.add(override.name)
                 self._tell(
                     EventKind.NOTE,
-                    text=f"{override.name}: the job sets it to {override.effective} by itself, so"
+                    text=f"{override.name}: the job sets it to {override.effective[:60]} by itself, so"
                     " it is left out of the search",
                 )
 

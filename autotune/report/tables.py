@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from autotune.domain import DatasetProfile, Value
+from autotune.units import format_bytes
 
 if TYPE_CHECKING:
     from autotune.space import Space
+    from autotune.space.show import SpaceRow
     from autotune.study import StudyInfo
 
 _MIN_WIDTH: Final = 40
@@ -94,11 +97,32 @@ def studies_text(
 
 
 def space_text(
-    space: Space, rows: Sequence[Value], *, width: int | None = None, color: bool | None = None
+    space: Space, rows: Sequence[SpaceRow], *, width: int | None = None, color: bool | None = None
 ) -> str:
-    """Return a space with its parameters."""
-    title = f"{space.name}: {space.description}"
-    return f"{title}\n\n{rows_text(rows, width=width, color=color)}"
+    """Return a space with its parameters, an entry each: their names are too long for columns."""
+
+    def draw(console: Console) -> None:
+        console.print(Text(f"{space.name}: {space.description}", style="bold"))
+        for row in rows:
+            console.print()
+            console.print(Text(row.name, style="bold"))
+            console.print(Padding(Text(_range_line(row)), (0, 0, 0, 4)))
+            console.print(Padding(Text(row.why), (0, 0, 0, 4)))
+
+    return drawn(draw, width=width, color=color)
+
+
+def _range_line(row: SpaceRow) -> str:
+    unit = f" {row.unit}" if row.unit else ""
+    here = "without effect here" if row.here == "–" else f"here {row.here}{unit}"
+    parts = [
+        " ".join(f"{row.type} {row.range} {row.relative_to}".split()),
+        here,
+        f"default {row.default}" if row.default else "no default",
+        row.applies,
+        f"when {row.when}" if row.when else "",
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def profile_text(
@@ -114,9 +138,9 @@ def profile_text(
         "path": profile.path,
         "format": profile.format,
         "rows": marked("rows", f"{profile.rows:,}"),
-        "bytes": marked("bytes", size(profile.bytes)),
-        "files": f"{profile.files:,}, from {size(profile.smallest_file_bytes)}"
-        f" to {size(profile.largest_file_bytes)}",
+        "bytes": marked("bytes", format_bytes(profile.bytes)),
+        "files": f"{profile.files:,}, from {format_bytes(profile.smallest_file_bytes)}"
+        f" to {format_bytes(profile.largest_file_bytes)}",
         "row width": marked("row_width_bytes", f"{profile.row_width_bytes:.1f} bytes"),
         "nulls": marked("null_share", f"{profile.null_share:.1%}"),
         "key skew": marked("key_skew", f"{profile.key_skew:.1%} of the rows share one key"),
@@ -142,15 +166,6 @@ def profile_text(
         console.print(table)
 
     return drawn(draw, width=width, color=color)
-
-
-def size(count: float) -> str:
-    """Return a number of bytes as people read it."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 def _share(share: float | None) -> str:

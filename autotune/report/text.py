@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from autotune.record import Status
@@ -13,6 +14,9 @@ from autotune.report.rows import ChangeRow, Timing
 from autotune.report.tables import drawn, new_table
 
 _STEPS_SHOWN: Final = 12
+_TABLE_WIDTH: Final = 100
+"""Narrower than this, the names of properties would be broken."""
+_VALUE_CHARS: Final = 60
 
 
 def report_text(
@@ -78,6 +82,13 @@ def _changes(console: Console, report: ReportData) -> None:
     if not report.changed:
         return
     console.print()
+    if console.width < _TABLE_WIDTH:
+        for row in report.changed:
+            console.print(Text(row.name, style="bold"))
+            change = f"{_shown(row, row.was)} → {_shown(row, row.now)}"
+            console.print(Padding(Text(change), (0, 0, 0, 4)))
+            console.print(Padding(Text(row.why), (0, 0, 0, 4)))
+        return
     table = new_table("property", "was", "now", "why")
     for row in report.changed:
         was, now = _shown(row, row.was), _shown(row, row.now)
@@ -109,7 +120,7 @@ def _steps(console: Console, report: ReportData) -> None:
 
 def _cautions(console: Console, report: ReportData) -> None:
     lines = [
-        f"{row.name}: the job itself sets {row.effective}"
+        f"{row.name}: the job itself sets {_short(row.effective)}"
         + (f" (asked: {row.asked})" if row.asked is not None else "")
         + "; not tuned, not claimed"
         for row in report.overridden
@@ -127,7 +138,8 @@ def _trials(console: Console, report: ReportData) -> None:
     right = ["seconds", *([report.objective.value] if valued else []), "× baseline"]
     table = new_table("trial", "from", "outcome", *right, right=right)
     for row in report.rows:
-        outcome = row.status if row.cause is None else f"{row.status}: {row.cause}"
+        cause = "" if row.cause is None else f": {row.cause}"
+        outcome = f"{row.status}{cause}".replace("_", " ")
         style = "" if row.status == Status.SUCCEEDED.value else "red"
         cells = [_seconds(row.duration_s), *([_seconds(row.value)] if valued else [])]
         against = "–" if row.against_baseline is None else f"{row.against_baseline:.2f}"
@@ -161,4 +173,10 @@ def _seconds(value: float | None) -> str:
 
 
 def _causes(report: ReportData) -> str:
-    return ", ".join(f"{count} {cause}" for cause, count in report.causes.items())
+    return ", ".join(
+        f"{count} {cause.replace('_', ' ')}" for cause, count in report.causes.items()
+    )
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _VALUE_CHARS else f"{value[:_VALUE_CHARS]}…"
