@@ -16,7 +16,7 @@ from autotune.space.order import in_order
 from autotune.space.show import SpaceRow, rows_of
 from autotune.space.units import read_number, same_value
 from autotune.space.versions import version_in, version_range_ok
-from autotune.spark.properties import is_known
+from autotune.spark.properties import is_known, property_facts, shipped_versions
 from autotune.yamlfile import read_yaml, validate
 
 __all__ = ["SpaceRow", "check_space", "load_space", "shipped_spaces", "show_space"]
@@ -92,7 +92,7 @@ def check_space(
         space: A space that :func:`load_space` accepted.
         facts: What this version of Spark says of its properties.
         spark_version: Leaves out the parameters that say of themselves that they are for other
-            versions; ``None``: they are all checked.
+            versions; ``None``: they are left out where another Spark has them.
     """
     return tuple(
         f"parameters.{parameter.name}: {problem}"
@@ -149,18 +149,7 @@ def _load(path: Path, through: tuple[Path, ...]) -> Space:
     file = validate(_SpaceFile, data, where=str(path))
     if not version_range_ok(file.spark):
         raise InputError(f"{path}: spark: '{file.spark}' is not a range such as '>=3.5,<5'")
-    parameters: dict[str, Parameter] = {}
-    rules: list[Rule] = []
-    for name, wanted in file.include.items():
-        where = f"{path}: include.{name}"
-        try:
-            found = _find(name, beside=path.parent)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
-        other = _load(found, (*through, path.resolve()))
-        for parameter in _taken(other, wanted, where=where):
-            parameters.setdefault(parameter.name, parameter)
-        rules += [rule for rule in other.rules if rule not in rules]
+    parameters, rules = _included(file, path, (*through, path.resolve()))
     for name, fields in file.parameters.items():
         if "name" in fields:
             raise InputError(f"{path}: parameters.{name}.name: the key itself is the name")
@@ -180,6 +169,25 @@ def _load(path: Path, through: tuple[Path, ...]) -> Space:
     )
     _check_names(space, path)
     return space
+
+
+def _included(
+    file: _SpaceFile, path: Path, through: tuple[Path, ...]
+) -> tuple[dict[str, Parameter], list[Rule]]:
+    """Return what a file takes from others, and the rules of those others."""
+    parameters: dict[str, Parameter] = {}
+    rules: list[Rule] = []
+    for name, wanted in file.include.items():
+        where = f"{path}: include.{name}"
+        try:
+            found = _find(name, beside=path.parent)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        other = _load(found, through)
+        for parameter in _taken(other, wanted, where=where):
+            parameters.setdefault(parameter.name, parameter)
+        rules += [rule for rule in other.rules if rule not in rules]
+    return parameters, rules
 
 
 def _check_names(space: Space, path: Path) -> None:
@@ -226,6 +234,8 @@ def _problems(parameter: Parameter, facts: Mapping[str, PropertyFact]) -> list[s
     if fact is None:
         if is_known(name, facts):
             return _default_problems(parameter, facts)
+        if parameter.spark and any(name in property_facts(one) for one in shipped_versions()):
+            return []
         return [f"this Spark has no such property{_meant(name, facts)}; correct or remove it"]
     problems = []
     if parameter.applies is Applies.SESSION and not fact.session:

@@ -396,15 +396,18 @@ def test_memory_goes_with_the_cores() -> None:
     assert quarter.properties["spark.executor.memory"] == "12g"
 
 
-def test_an_impossible_rule_is_refused_before_anything_starts() -> None:
-    tiny = LAPTOP.model_copy(update={"memory_bytes": 600 << 20})
-    rule = Rule(sum=(HEAP.name, OFFHEAP.name), at_most="50%", of="memory")
-    own = {HEAP.name: "512m", OFFHEAP.name: "64m"}
-    bound_of(HEAP, OFFHEAP, rules=(rule,), machine=tiny, baseline=own)
+def test_what_a_rule_has_no_room_for_stays_off() -> None:
     on = parameter("spark.memory.offHeap.enabled", type="bool")
-    size = OFFHEAP.model_copy(update={"when": {on.name: ("true",)}, "at_least": "200m"})
-    with pytest.raises(InputError, match=r"rule 'spark.driver.memory \+ .* can't be kept"):
-        bound_of(HEAP, on, size, rules=(rule,), machine=tiny, baseline={HEAP.name: "512m"})
+    size = OFFHEAP.model_copy(update={"when": {on.name: ("true",)}})
+    rule = Rule(sum=(HEAP.name, size.name), at_most="85%", of="memory")
+    own = {HEAP.name: "40g"}
+    bound = bound_of(HEAP, on, size, PARTITIONS, rules=(rule,), baseline=own, fixed=[HEAP.name])
+    config = bound.decode({on.name: "true", size.name: 0.5, PARTITIONS.name: 4.0})
+    assert config.properties == {
+        HEAP.name: "40g", on.name: None, size.name: None, PARTITIONS.name: "32",
+    }  # fmt: skip
+    roomy = bound_of(HEAP, on, size, PARTITIONS, rules=(rule,))
+    assert roomy.decode({on.name: "true"}).properties[on.name] == "true"
 
 
 def test_choices_that_do_not_fit_are_refused() -> None:

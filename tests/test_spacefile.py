@@ -64,7 +64,7 @@ def test_what_is_shipped() -> None:
 def test_shipped_spaces_are_right_for_spark(name: str, version: str) -> None:
     space = load_space(name, spark_version=version)
     facts = property_facts(version)
-    assert check_space(space, facts, spark_version=version) == ()
+    assert check_space(space, facts, spark_version=version) == check_space(space, facts) == ()
     for parameter in space.parameters:
         assert parameter.is_property
         assert parameter.why.endswith(".")

@@ -1,4 +1,4 @@
-"""Give a space a machine and a person: widen it once, check that its rules can be kept."""
+"""Give a space a machine and a person: widen it once, so that what they run is inside."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from autotune.domain import Config, Machine, PropertyFact
-from autotune.errors import InputError
 from autotune.space.bound import BoundSpace
 from autotune.space.choice import BoundChoice, bind_choice
 from autotune.space.numeric import BoundNumber, bind_number, scale_of
 from autotune.space.order import in_order
 from autotune.space.parameter import Parameter, Space, mode_of
-from autotune.space.rules import BoundRule, bind_rule
+from autotune.space.rules import bind_rule
 from autotune.space.units import read_share, write_number
 
 _REFERENCE = re.compile(r"<value of (.+)>\Z")
@@ -29,7 +28,8 @@ def bind(
 ) -> BoundSpace:
     """Give a space a machine and the person's own configuration.
 
-    Ranges, choices and limits are widened once to hold that configuration, "unset" included.
+    Ranges, choices and limits are widened once to hold that configuration, "unset" included, so
+    every rule can be kept: at worst with what the person runs today.
 
     Args:
         space: What the file says.
@@ -39,38 +39,42 @@ def bind(
         fixed: Parameters that stay as the person has them (the job overrides them).
 
     Raises:
-        InputError: A rule or condition names an unknown parameter, or a rule can't be kept on
-            this machine.
+        InputError: A rule or condition names an unknown parameter, or they form a circle.
     """
-    mode = mode_of(machine.master)
-    idle = frozenset(
-        p.name
-        for p in space.parameters
-        if mode not in p.modes or not p.applies_to(machine.spark_version)
-    )
     own = {p.name: _own(p, baseline) for p in space.parameters}
     bound: dict[str, BoundNumber | BoundChoice] = {}
     for parameter in in_order(space):
         unset = _unset(parameter, machine, baseline, facts)
         bound[parameter.name] = _bind(parameter, machine, bound, own[parameter.name], unset)
-    candidates = {
-        name: dimension
-        for name, part in bound.items()
-        if name not in idle and name not in fixed
-        if (dimension := part.dimension()) is not None
-    }
+    idle = _idle(space, machine)
+    dimensions = tuple(
+        dimension
+        for parameter in space.parameters
+        if parameter.name not in idle and parameter.name not in fixed
+        if (dimension := bound[parameter.name].dimension()) is not None
+    )
     draft = BoundSpace(
         space=space,
         machine=machine,
         baseline=Config(),
-        dimensions=tuple(candidates[p.name] for p in space.parameters if p.name in candidates),
+        dimensions=dimensions,
         bound=bound,
         rules=(),
         own=own,
-        free=frozenset(candidates),
+        free=frozenset(dimension.name for dimension in dimensions),
         idle=idle,
     )
     return _with_rules(draft)
+
+
+def _idle(space: Space, machine: Machine) -> frozenset[str]:
+    """Return the parameters without effect in this mode or this Spark."""
+    mode = mode_of(machine.master)
+    return frozenset(
+        parameter.name
+        for parameter in space.parameters
+        if mode not in parameter.modes or not parameter.applies_to(machine.spark_version)
+    )
 
 
 def _with_rules(draft: BoundSpace) -> BoundSpace:
@@ -82,25 +86,7 @@ def _with_rules(draft: BoundSpace) -> BoundSpace:
         for rule in draft.space.rules
         if mode in rule.modes
     )
-    _check_possible(draft, rules)
     return replace(draft, rules=rules, baseline=draft.config(state))
-
-
-def _check_possible(draft: BoundSpace, rules: tuple[BoundRule, ...]) -> None:
-    """Refuse rules that even the lowest values break, whatever is switched on."""
-    lowest = {}
-    for name, part in draft.bound.items():
-        if isinstance(part, BoundNumber) and name not in draft.idle:
-            scale = draft.scale(part, {})
-            free = name in draft.free
-            lowest[name] = min(part.bounds(scale)[0], part.own.value) if free else part.own.value
-    for rule in rules:
-        if not rule.rule.ordered and not rule.holds(lowest):
-            message = (
-                f"space '{draft.space.name}': rule '{rule.rule.text}' can't be kept on this"
-                " machine, even with the lowest values"
-            )
-            raise InputError(f"{message}; lower at_least or take a larger machine")
 
 
 def _bind(

@@ -54,7 +54,7 @@ class BoundSpace:
         current: Choices = choices
         for _ in range(_ROUNDS):
             state = self.state(current)
-            repaired = self._repaired(state)
+            repaired = self._without_what_fails(self._repaired(state))
             positions = self._positions(repaired)
             if self.state(positions) == repaired:
                 return self.config(repaired)
@@ -205,6 +205,19 @@ class BoundSpace:
             if numbers == before:
                 break
         return State(numbers, state.picked)
+
+    def _without_what_fails(self, state: State) -> State:
+        """Switch back what a rule has no room for, e.g. off-heap memory beside a huge heap."""
+        picked = dict(state.picked)
+        for rule in self.rules:
+            if rule.holds(state.numbers):
+                continue
+            for name in rule.rule.names:
+                for parent in self.bound[name].parameter.when:
+                    bound = self.bound[parent]
+                    if isinstance(bound, BoundChoice) and parent in picked:
+                        picked[parent] = bound.own
+        return State(state.numbers, picked)
 
     def _positions(self, state: State) -> dict[str, float | int | str | None]:
         positions: dict[str, float | int | str | None] = {}

@@ -67,6 +67,8 @@ def _here(parameter: Parameter, bound: BoundSpace) -> str:
     if isinstance(part, BoundChoice):
         return " | ".join("unset" if text is None else text for text in part.texts.values())
     low, high = part.bounds(bound.scale(part, {}))
+    if part.floor is None:
+        low, high = min(low, part.own.value), max(high, part.own.value)
     return f"{_spelled(part, low)} … {_spelled(part, high)}"
 
 
