@@ -13,7 +13,7 @@ from enum import StrEnum
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from autotune.domain import Objective, Value
@@ -23,6 +23,8 @@ CONFIDENCE = 0.95
 BOOTSTRAP_BLOCKS = 6
 """From so many blocks on the interval is a bootstrap; with fewer it would be far too narrow."""
 RESAMPLES = 4000
+SMALLEST = 1e-9
+"""Stands for zero where logarithms are taken."""
 
 Floats = NDArray[np.float64]
 
@@ -135,7 +137,8 @@ def judge(
         return Verdict(
             kind=VerdictKind.UNDECIDED, blocks=len(blocks), aa_spread=spread, reason=reason
         )
-    speedup = median(before for before, _ in blocks) / median(after for _, after in blocks)
+    winner = max(median(after for _, after in blocks), SMALLEST)
+    speedup = median(before for before, _ in blocks) / winner
     low, high = _interval(blocks, baseline_repeats, seed)
     # Geometric mean and median need not agree: never report bounds that exclude what they bound.
     low, high = min(low, speedup), max(high, speedup)
@@ -159,7 +162,7 @@ def aa_spread(values: Sequence[float]) -> float | None:
     """
     if len(values) < 2:
         return None
-    logs = np.log(np.asarray(values, dtype=np.float64))
+    logs = _logs(values)
     first, second = np.triu_indices(len(logs), 1)
     return math.expm1(float(np.median(np.abs(logs[first] - logs[second]))))
 
@@ -204,14 +207,18 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _interval(
     blocks: Sequence[tuple[float, float]], repeats: Sequence[float], seed: int
 ) -> tuple[float, float]:
-    logs = np.log(np.asarray(blocks, dtype=np.float64))
+    logs = _logs(blocks)
     if len(blocks) >= BOOTSTRAP_BLOCKS:
         return _bootstrap(logs, seed)
     others = list(repeats)
     for before, _ in blocks:
         if before in others:
             others.remove(before)
-    return _student(logs, np.log(np.asarray(others, dtype=np.float64)))
+    return _student(logs, _logs(others))
+
+
+def _logs(values: ArrayLike) -> Floats:
+    return np.log(np.maximum(np.asarray(values, dtype=np.float64), SMALLEST))
 
 
 def _bootstrap(logs: Floats, seed: int) -> tuple[float, float]:

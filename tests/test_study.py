@@ -23,15 +23,6 @@ BOUND = bound_space()
 TESTS = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
-def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A storage without studies: making the tables is the slow part."""
-    file = tmp_path_factory.mktemp("storage") / "optuna.db"
-    storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
-    storage.engine.dispose()
-    return file
-
-
 @pytest.fixture
 def url(tmp_path: Path, empty_storage: Path) -> str:
     return f"sqlite:///{shutil.copy(empty_storage, tmp_path)}"
@@ -220,6 +211,15 @@ def test_a_wrong_storage_is_one_clear_line(
         pass
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_a_missing_driver_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", None)  # as if it were not installed
+    with (
+        pytest.raises(EnvironmentFault, match=r"spark-autotune\[postgres\]"),
+        open_study(experiment(), storage_url="postgresql://u@127.0.0.1:9/db"),
+    ):
+        pass
 
 
 def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
