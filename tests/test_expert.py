@@ -74,7 +74,7 @@ def test_every_rule_has_a_reason_and_an_effect_here(machine: Machine) -> None:
     assert all(rule.reason and rule.property in dimensions for rule in rules)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(sorted(SPACES)),
     st.integers(1, 128),

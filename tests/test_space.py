@@ -141,7 +141,7 @@ def test_whatever_is_sampled_keeps_the_rules_and_decodes_to_itself(
     assert set(again) <= {dimension.name for dimension in bound.dimensions}
 
 
-@EVERY
+@settings(max_examples=100, deadline=None)
 @given(machines(), st.sampled_from(sorted(SPACES)), st.data())
 def test_whatever_is_sampled_can_start(machine: Machine, name: str, data: st.DataObject) -> None:
     bound = bind(SPACES[name], machine=machine, baseline={}, facts=FACTS)
