@@ -143,15 +143,15 @@ time.sleep(600)
 
 
 def test_nothing_is_left_when_the_tuner_is_killed(tmp_path):
-    folder, scratch = tmp_path / "pids", tmp_path / "scratch"
-    scratch.mkdir()
+    folder, scratch = tmp_path / "pids", tmp_path / "root" / "scratch"
+    scratch.mkdir(parents=True)
     command = [sys.executable, "-c", TUNER, str(folder), str(scratch), *stubborn(folder, "stay")]
     tuner = subprocess.Popen(command)
     wait_for(lambda: len(pids_in(folder)) == 4)
     tuner.kill()
     tuner.wait()
     wait_for(lambda: not alive(pids_in(folder)), seconds=5)
-    wait_for(lambda: not scratch.exists(), seconds=5)
+    wait_for(lambda: not scratch.parent.exists(), seconds=5)
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path):

@@ -8,7 +8,8 @@ worker daemon leaves the process group, and a group kill would miss it.
 - stdout tells ``started PID``, ``exited STATUS`` (negative: a signal), ``clean``.
 - LOG receives what the command says; beyond MAX_BYTES it moves to ``LOG.1``, and what was there
   before is dropped, so that a chatty job can't fill the disk and the last words are kept.
-- FOLDERS (a JSON list) are removed when the tuner is gone, since nobody else will.
+- FOLDERS (a JSON list) are removed when the tuner is gone, since nobody else will; so is the
+  folder around the first, if it is empty then.
 """
 
 from __future__ import annotations
@@ -197,6 +198,14 @@ class Supervision:
         return True
 
 
+def remove(folders: list[str]) -> None:
+    """Remove *folders*, and the one that holds the first if nothing else is in it."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError, IndexError):
+        os.rmdir(os.path.dirname(folders[0]))  # noqa: PTH106, PTH120
+
+
 def tell(text: str) -> None:
     """Tell the tuner, if it is still there."""
     with contextlib.suppress(OSError):
@@ -219,8 +228,7 @@ def main(words: list[str]) -> None:
     if not by_itself:
         tell(f"exited {supervision.statuses.get(supervision.pid, -signal.SIGKILL)}")
     if not present:
-        for folder in json.loads(folders):
-            shutil.rmtree(folder, ignore_errors=True)
+        remove(json.loads(folders))
     tell("clean" if clean else "left")
 
 
