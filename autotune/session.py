@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from autotune import noise, schedule, search
 from autotune.domain import Config
@@ -27,7 +27,7 @@ class Session:
         self,
         experiment: Experiment,
         study: Study,
-        ledger: Ledger,
+        ledger: Ledger | None,
         on_event: Callable[[Event], None],
     ) -> None:
         self.experiment = experiment
@@ -91,6 +91,8 @@ class Session:
 
     def publish(self) -> None:
         """Publish what is not published yet; a server that is away is caught up with later."""
+        if self.ledger is None:
+            return
         try:
             self.ledger.publish(self.experiment, self.study.trials)
         except EnvironmentFault as fault:
@@ -104,12 +106,24 @@ class Session:
         figures = {"n_confirm_blocks": float(verdict.blocks)}
         if verdict.claimed and verdict.speedup is not None:
             figures["speedup"] = verdict.speedup
+        self._end(artifacts=artifact_texts(results), figures=figures, interrupted=False)
+
+    def end_early(self) -> None:
+        """End the study's run as it stands: it was interrupted, or can't go on."""
+        self._end(artifacts={}, figures={}, interrupted=True)
+
+    def _end(
+        self, *, artifacts: Mapping[str, str], figures: Mapping[str, float], interrupted: bool
+    ) -> None:
+        if self.ledger is None:
+            return
         try:
             self.ledger.finish(
                 self.experiment,
                 self.study.trials,
-                artifacts=artifact_texts(results),
+                artifacts=artifacts,
                 figures=figures,
+                interrupted=interrupted,
             )
         except EnvironmentFault as fault:
             self._not_published(fault)
@@ -147,7 +161,8 @@ class Session:
             self.bound,
             sampler=self.experiment.sampler,
             seed=self.experiment.seed,
-            number=max((trial.number for trial in trials), default=-1) + 1,
+            # Not the number that was claimed: one that was cut off leaves a gap behind.
+            number=len(trials),
         )
 
     def _incumbent_steps(self) -> tuple[Step, ...]:
@@ -201,7 +216,7 @@ class Session:
                 self._named.add(override.name)
                 self._tell(
                     EventKind.NOTE,
-                    text=f"{override.name}: the job sets it to {override.effective[:60]} by itself, so"
+                    text=f"{override.name}: the job itself sets {override.effective[:60]}, so"
                     " it is left out of the search",
                 )
 

@@ -33,7 +33,8 @@ class Places(Value):
     """Where a study is kept, published and written to."""
 
     storage_url: str = DEFAULT_STORAGE_URL
-    tracking_uri: str = DEFAULT_TRACKING_URI
+    tracking_uri: str | None = DEFAULT_TRACKING_URI
+    """``None``: nothing is published."""
     folder: Path = DEFAULT_FOLDER
 
 
@@ -74,19 +75,26 @@ def tune(
                 on_event=on_event,
             )
     with open_study(experiment, storage_url=places.storage_url, new=new) as study:
-        ledger = Ledger(places.tracking_uri)
+        ledger = Ledger(places.tracking_uri) if places.tracking_uri else None
         session = Session(experiment, study, ledger, on_event)
-        session.check_safety()
-        while (upcoming := session.next_trial()) is not None:
-            trial = session.measure(upcoming, execute)
-            session.record(trial)
+        try:
             session.check_safety()
-        session.check_baseline()
+            while (upcoming := session.next_trial()) is not None:
+                trial = session.measure(upcoming, execute)
+                session.record(trial)
+                session.check_safety()
+            session.check_baseline()
+        except BaseException:
+            session.end_early()
+            raise
         results = write_results(
             experiment,
             study.trials,
             folder=places.folder,
-            places={"mlflow": ledger.tracking_uri, "study": places.storage_url},
+            places={
+                **({"mlflow": ledger.tracking_uri} if ledger else {}),
+                "study": places.storage_url,
+            },
             table=trials_csv(experiment, study.trials),
         )
         session.finish(results)

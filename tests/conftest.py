@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
+import optuna
 import pytest
+from commands import Answer, Command
 
 from autotune.cli import main
-
-ROOT = Path(__file__).parent.parent
-
-
-class Answer(NamedTuple):
-    """What a command gave."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Answer]
+from autotune.ledger import Ledger
+from autotune.tune import Places
 
 
 @pytest.fixture
@@ -47,3 +37,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage without studies: making the tables is the slow part."""
+    file = tmp_path_factory.mktemp("storage") / "optuna.db"
+    storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+    storage.engine.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making them takes seconds, copying them none."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    assert Ledger(f"sqlite:///{path}", path.parent / "artifacts").history() == ()
+    return path
+
+
+@pytest.fixture
+def places(empty_storage: Path, empty_store: Path, folder: Path) -> Places:
+    """Empty stores in the current folder, where the command line looks for them."""
+    (folder / "mlruns").mkdir()
+    shutil.copy(empty_storage, folder / "mlruns" / "optuna.db")
+    shutil.copy(empty_store, folder / "mlruns" / "mlflow.db")
+    return Places()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import Command
+from commands import Command
 
 EXPERIMENT = """
 name: good

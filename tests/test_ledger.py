@@ -104,14 +104,6 @@ def trial(number: int, duration_s: float | None = None, **changes: object) -> Tr
 STUDY = [trial(0, 10.0), trial(1, 12.0), trial(2, 5.5), trial(3), trial(4, 8.0)]
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables: making them takes seconds, copying them none."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    assert Ledger(f"sqlite:///{path}", path.parent / "artifacts").history() == ()
-    return path
-
-
 @pytest.fixture
 def store(empty_store: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "runs of a # person"
