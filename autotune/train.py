@@ -123,14 +123,15 @@ def _better(
     fresh = sorted(set(mine) - set(theirs))
     if fresh:
         known = regrets(champion, histories)
-        return _verdict(mine, known, [key for key in fresh if key in known], f"new to {name}")
+        return as_good(mine, known, [key for key in fresh if key in known], f"new to {name}")
     shared = sorted(set(mine) & set(theirs))
-    return _verdict(mine, theirs, shared, f"that {name} knows too")
+    return as_good(mine, theirs, shared, f"that {name} knows too")
 
 
-def _verdict(
+def as_good(
     mine: Mapping[str, float], theirs: Mapping[str, float], studies: Sequence[str], which: str
 ) -> tuple[bool, str]:
+    """Return whether the mean regret on *studies* is at most the champion's, and the figures."""
     if not studies:
         return True, "the one before learned from studies that are gone"
     new, old = (mean(each[key] for key in studies) for each in (mine, theirs))

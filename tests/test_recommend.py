@@ -28,7 +28,7 @@ SPACE = Space.model_validate(
         "name": "small",
         "parameters": [
             {
-                "name": PARTITIONS, "type": "float", "low": 0.5, "high": 64, "log": True,
+                "name": PARTITIONS, "type": "int", "low": 0.5, "high": 64, "log": True,
                 "per": "slot", "at_least": 1, "why": "Too many drown short tasks in scheduling.",
             },
             {

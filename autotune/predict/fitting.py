@@ -27,6 +27,8 @@ from autotune.spark.properties import property_facts
 _MAX_FOLDS = 10
 _MIN_FAILURES = 5
 _SAME_REGRET = 0.005
+_NOISE = 0.08
+"""In log(time): two executions of one configuration differ by less in four of five cases."""
 
 
 def fit(
@@ -194,12 +196,17 @@ def _score(table: Table, predicted: np.ndarray) -> tuple[Score, list[float]]:
 def _residual_interval(table: Table, predicted: np.ndarray) -> tuple[float, float]:
     """Return how far left-out times lay from their prediction: 10th and 90th percentile.
 
-    At least the noise of one execution is allowed for: two per cent to either side.
+    Of few residuals the outer ones are taken, as in split conformal prediction (Lei and others,
+    JASA 2018). At least the noise between two executions of one configuration is allowed for.
     """
     search = np.arange(len(predicted)) != table.baseline_row
     residuals = (table.log_times - predicted)[search & ~np.isnan(table.log_times)]
-    low, high = np.quantile(residuals, [0.1, 0.9])
-    return float(min(low, -0.02)), float(max(high, 0.02))
+    if not len(residuals):
+        return -_NOISE, _NOISE
+    level = min(1.0, np.ceil((len(residuals) + 1) * 0.9) / len(residuals))
+    low = np.quantile(residuals, 1 - level, method="lower")
+    high = np.quantile(residuals, level, method="higher")
+    return float(min(low, -_NOISE)), float(max(high, _NOISE))
 
 
 def _fit_failure(table: Table, prepared: np.ndarray) -> tuple[Any | None, float]:

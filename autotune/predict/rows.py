@@ -17,7 +17,7 @@ from autotune.predict.features import FactsOf, Setting, config_features, context
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 
 MIN_STUDIES = 2
-MIN_CONFIGS = 8
+MIN_CONFIGS = 6
 _MIN_CONFIGS_PER_STUDY = 2
 
 

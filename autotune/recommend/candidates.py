@@ -29,6 +29,8 @@ class Candidate:
 
     config: Config
     origin: str
+    tried: bool = True
+    """It did well somewhere, or is what people who know Spark would set."""
 
 
 def candidates(
@@ -54,10 +56,12 @@ def candidates(
         start = bound.encode(starts[number % len(starts)])
         changed = rng.sample(bound.dimensions, min(rng.randint(1, 4), len(bound.dimensions)))
         moved = {dimension.name: _any(dimension, rng) for dimension in changed}
-        found.append(Candidate(bound.decode({**start, **moved}), "neighbour of a good one"))
+        found.append(
+            Candidate(bound.decode({**start, **moved}), "neighbour of a good one", tried=False)
+        )
     for _ in range(_SAMPLES):
         choices = {dimension.name: _any(dimension, rng) for dimension in bound.dimensions}
-        found.append(Candidate(bound.decode(choices), "sample"))
+        found.append(Candidate(bound.decode(choices), "sample", tried=False))
     return list(_distinct(found))
 
 

@@ -18,6 +18,8 @@ MOST_FAILURE = 0.1
 """Accepted probability of failure; somewhat more where the baseline itself is that risky."""
 _FAILURE_MARGIN = 0.03
 _SPREAD_WEIGHT = 1.0
+_UNTRIED = 0.03
+"""In log(time): what a model finds by looking at many is partly luck."""
 _SMALLEST_GAIN = 0.03
 """Less than this can't be told from noise on any machine."""
 _NO_EFFECT = 0.005
@@ -76,7 +78,7 @@ def rank(
         bound, near[:_SOURCES], question.profile, facts_of=predictor.facts_of, seed=seed
     )
     predictions = oracle.ask([candidate.config for candidate in pool])
-    best = _best(predictions)
+    best = _best(pool, predictions)
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
     answer = _kept(question, pool, prediction)
     keep, reason = _verdict(prediction, changed=config.digest != bound.baseline.digest)
@@ -114,15 +116,16 @@ def nearest(histories: Sequence[StudyHistory], question: Question) -> list[Study
     return sorted(histories, key=distance)
 
 
-def _best(predictions: Sequence[Prediction]) -> int:
-    """Return the winner's place; of equals the first, which has most behind it."""
+def _best(pool: Sequence[Candidate], predictions: Sequence[Prediction]) -> int:
+    """Return the winner's place; what was tried nowhere has to be better by more than a little."""
     allowed = max(MOST_FAILURE, predictions[0].failure_probability + _FAILURE_MARGIN)
 
     def cost(place: int) -> float:
         prediction = predictions[place]
         if place and prediction.failure_probability > allowed:
             return math.inf
-        return round(math.log(prediction.relative_time) + _SPREAD_WEIGHT * prediction.spread, 3)
+        doubt = _SPREAD_WEIGHT * prediction.spread + (0 if pool[place].tried else _UNTRIED)
+        return round(math.log(prediction.relative_time) + doubt, 3)
 
     return min(range(len(predictions)), key=cost)
 
@@ -190,7 +193,7 @@ def _verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
     if prediction.high >= 1:
         low, high = 1 / prediction.high, 1 / prediction.low
         return True, f"{said} is predicted, but {low:.2f}–{high:.2f}× is what that may mean"
-    return False, f"{said} is predicted, and no gain lies outside of the interval"
+    return False, f"{said} is predicted, and the whole interval lies above no gain"
 
 
 def _kept(question: Question, pool: Sequence[Candidate], prediction: Prediction) -> Recommendation:

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from past_studies import GB, config, machine, profile, study
+from sklearn.dummy import DummyRegressor
+
+from autotune.domain import Workload
+from autotune.errors import NoUsableResult
+from autotune.experiment import Experiment
+from autotune.ledger import Ledger, Lesson
+from autotune.record import (
+    Execution,
+    Metrics,
+    Origin,
+    Purpose,
+    StudyHistory,
+    Trial,
+)
+from autotune.space import Space
+from autotune.train import as_good, load_predictor, train
+
+SPACE = Space.model_validate(
+    {
+        "name": "small",
+        "parameters": [
+            {"name": "spark.sql.shuffle.partitions", "type": "float", "low": 0.5, "high": 64,
+             "per": "slot"},
+        ],
+    }
+)  # fmt: skip
+
+
+def publish(ledger: Ledger, history: StudyHistory) -> None:
+    """Publish a study that was made up, as `tune` publishes a real one."""
+    data = history.profile
+    experiment = Experiment(
+        name=history.study,
+        workload=Workload(name=history.workload, application="job.py", data=data and data.path),
+        space=SPACE,
+        machine=history.machine,
+        profile=data,
+    )
+    trials = [
+        Trial(
+            number=number,
+            purpose=past.purpose,
+            origin=Origin.BASELINE if past.purpose is Purpose.BASELINE else Origin.SAMPLER,
+            config=past.config,
+            execution=Execution(
+                status=past.status,
+                cause=past.cause,
+                started_at=datetime(2026, 1, 1, tzinfo=UTC),
+                wall_s=(past.duration_s or 1.0) + 1,
+                duration_s=past.duration_s,
+                metrics=Metrics(),
+            ),
+        )
+        for number, past in enumerate(history.trials)
+    ]
+    ledger.finish(experiment, trials)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
+
+
+def test_from_studies_to_a_champion_and_back(ledger: Ledger) -> None:
+    with pytest.raises(NoUsableResult, match="found 0 studies"):
+        train(ledger=ledger)
+    for name, workload in (("s1", "a"), ("s2", "b")):
+        publish(ledger, study(name, GB // 50, workload=workload, trials=6))
+    first = train(ledger=ledger)
+    assert (first.version, first.alias, first.reason) == ("1", "champion", "the first one")
+    assert (first.studies, first.workloads, first.grouped_by) == (2, ("a", "b"), "workload")
+    assert "Registered as version 1, champion" in first.to_text()
+
+    champion = ledger.champion()
+    assert champion is not None
+    assert champion.metrics["cv_regret"] == pytest.approx(first.scores[first.model].regret)
+    assert champion.tags["autotune.training_hash"] == first.training_hash
+    predictor = load_predictor(champion)
+    good, bad = predictor.predict(
+        profile(GB // 40), machine(), [config(16), config(2000)], baseline=config(2000)
+    )
+    assert bad.relative_time == 1.0
+    assert good.relative_time < 1
+
+    again = train(ledger=ledger)
+    assert again.training_hash == first.training_hash
+    assert again.version == "2"
+    assert "that version 1 knows too" in again.reason
+
+    stranger = DummyRegressor().fit([[1.0]], [1.0])
+    ledger.register(
+        stranger,
+        Lesson(input_example=pd.DataFrame({"x": [1.0]}), requirements=("scikit-learn",)),
+        promote=True,
+    )
+    third = train(ledger=ledger)
+    assert third.alias == "champion"
+    assert "can't be used (model: card.json is missing" in third.reason
+
+
+def test_a_worse_model_becomes_challenger_only() -> None:
+    assert as_good({"a": 0.2}, {"a": 0.1}, ["a"], "new") == (
+        False,
+        "regret 20.0% against 10.0% on 1 studies new",
+    )
+    assert as_good({"a": 0.1, "b": 9}, {"a": 0.2, "b": 0}, ["a"], "new")[0]
+    assert as_good({}, {}, [], "new")[0]
