@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from autotune.domain import Config, Limits, Workload
+from autotune.errors import EnvironmentFault
+from autotune.machine import detect_machine
 from autotune.record import Cause, Status
 from autotune.spark.installation import find_installation
-from autotune.spark.process import MARKER
+from autotune.spark.process import MARKER, SupervisedProcess
 from autotune.spark.submit import SparkSubmit
 
 pytestmark = pytest.mark.spark
@@ -51,7 +55,7 @@ def leftovers() -> list[str]:
         except psutil.Error:
             continue
         if marked and ours == os.environ["PYTEST_CURRENT_TEST"]:
-            found.append(" ".join(process.cmdline())[:120])
+            found.append(" ".join(process.cmdline()))
     return found
 
 
@@ -140,19 +144,22 @@ def test_what_the_job_overrides_is_seen(submit):
 
 
 def test_a_limit_ends_busy_python_workers(submit, tmp_path):
-    seen = []
+    workers = []
 
     def look(checkpoint):
-        seen.append(sum("pyspark.daemon" in words for words in leftovers()))
+        workers.append(sum("pyspark.daemon" in words for words in leftovers()))
         return False
 
-    start = time.monotonic()
-    execution = submit(job("busy"), Config(), Limits(time_s=45), look)
-    assert time.monotonic() - start < 55
-    assert max(seen) >= 3, "a daemon and two workers were expected while it ran"
+    limit_s = 20
+    while max(workers, default=0) < 3:  # a daemon and two workers; a busy machine takes its time
+        assert limit_s < 200
+        limit_s *= 1.7
+        start = time.monotonic()
+        execution = submit(job("busy"), Config(), Limits(time_s=limit_s), look)
+    assert time.monotonic() - start < limit_s + 10
     assert execution.status is Status.TIMED_OUT
     assert execution.duration_s is None
-    assert len(execution.steps) == 1
+    assert [step.name for step in execution.steps if step.succeeded] == ["count"]
     assert leftovers() == []
     assert gone(tmp_path / "scratch")
 
@@ -212,3 +219,56 @@ def test_a_local_cluster(submit, tmp_path):
     assert execution.effective["spark.master"] == "local-cluster[2,1,700]"
     assert leftovers() == []
     assert gone(tmp_path / "scratch")
+
+
+@contextmanager
+def standalone_cluster(folder: Path, memory: str):
+    """A real master and worker on the loopback; yields the master's address and its page."""
+    installation = find_installation()
+    port, page = free_port(), free_port()
+    environment = {**os.environ, "SPARK_HOME": installation.home, "SPARK_NO_DAEMONIZE": "1"}
+    master = f"spark://127.0.0.1:{port}"
+    commands = [
+        ["master.Master", "--port", str(port), "--webui-port", str(page)],
+        [
+            *("worker.Worker", "--cores", "2", "--memory", memory, "--webui-port", "0"),
+            *("--work-dir", str(folder / "work"), master),
+        ],
+    ]
+    with ExitStack() as stack:
+        for part, *options in commands:
+            program = f"org.apache.spark.deploy.{part}"
+            words = [installation.class_script, program, "--host", "127.0.0.1", *options]
+            log = folder / part
+            stack.enter_context(SupervisedProcess(words, environment=environment, log=log))
+        yield master, f"http://127.0.0.1:{page}"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_a_standalone_cluster(submit, tmp_path):
+    with standalone_cluster(tmp_path, "900m") as (master, page):
+        end = time.monotonic() + 90
+        while True:
+            try:
+                machine = detect_machine(master, submit.installation, {"master_page": page})
+                break
+            except EnvironmentFault:
+                assert time.monotonic() < end
+                time.sleep(0.5)
+        assert (machine.slots, machine.executors, machine.memory_bytes) == (2, 1, 900 << 20)
+        properties = {"spark.executor.memory": "600m", "spark.driver.host": "127.0.0.1"}
+        execution = submit(
+            job("fine", "{output}", master=master), Config(properties=properties), NO_LIMIT, never
+        )
+        assert execution.status is Status.SUCCEEDED, execution.error
+        assert execution.effective["spark.master"] == master
+        assert execution.writes_outside == ()
+        end = time.monotonic() + 10
+        while any("CoarseGrainedExecutorBackend" in words for words in leftovers()):
+            assert time.monotonic() < end
+            time.sleep(0.2)
