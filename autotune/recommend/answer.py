@@ -16,7 +16,16 @@ class Change(Value):
     now: str | None
     effect: float
     """Predicted time with it ÷ without it, everything else as recommended."""
+    failure_avoided: float = 0.0
+    """Probability of failure without it − with it."""
     why: str = ""
+
+    @property
+    def effect_text(self) -> str:
+        """What it is predicted to do: change the time, or else the risk."""
+        if abs(self.effect - 1) >= 0.005 or self.failure_avoided < 0.005:
+            return f"{self.effect - 1:+.0%} time"
+        return f"{-self.failure_avoided:+.0%} risk of failure"
 
 
 class Recommendation(Value):
@@ -82,7 +91,6 @@ class Recommendation(Value):
             was, now = (
                 text if text is not None else "(unset)" for text in (change.was, change.now)
             )
-            effect = f"{change.effect - 1:+.0%} time"
-            lines.append(f"{change.name:<{width}}  {was} -> {now}  {effect}")
+            lines.append(f"{change.name:<{width}}  {was} -> {now}  {change.effect_text}")
             lines += textwrap.wrap(change.why, 96, initial_indent="    ", subsequent_indent="    ")
         return lines

@@ -17,9 +17,9 @@ from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
 Choice = float | int | str | None
 
-BEST_PER_STUDY = 4
-_NEIGHBOURS = 80
-_SAMPLES = 80
+BEST_PER_STUDY = 3
+_NEIGHBOURS = 60
+_SAMPLES = 50
 _MOST_STARTS = 12
 
 

@@ -24,7 +24,7 @@ _SMALLEST_GAIN = 0.03
 """Less than this can't be told from noise on any machine."""
 _NO_EFFECT = 0.005
 _SIMILAR = 3
-_SOURCES = 8
+_SOURCES = 5
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,7 @@ def _changes(
             was=theirs.get(name),
             now=mine.get(name),
             effect=prediction.relative_time / without.relative_time,
+            failure_avoided=without.failure_probability - prediction.failure_probability,
             why=bound.space.parameter(name).why.strip(),
         )
         for name, without in zip(names, answers, strict=True)
