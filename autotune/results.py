@@ -18,7 +18,7 @@ from autotune.errors import EnvironmentFault
 from autotune.experiment import Experiment
 from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
-from autotune.record import Trial
+from autotune.record import Purpose, Trial
 from autotune.report import Overridden, ReportData, build
 from autotune.space import BoundSpace, bind
 from autotune.spark.properties import property_facts
@@ -80,6 +80,11 @@ def judge_study(
     experiment: Experiment, trials: Sequence[Trial], baseline: Config
 ) -> noise.Verdict:
     """Judge the winner by its confirmation blocks, and by nothing else."""
+    if not any(trial.purpose is Purpose.SEARCH for trial in trials):
+        return noise.Verdict(
+            kind=noise.VerdictKind.UNDECIDED,
+            reason="nothing was tried yet: the time was up after the baseline",
+        )
     ordered = sorted(trials, key=lambda trial: trial.number)
     repeats = [
         value
@@ -203,6 +208,8 @@ def _next_commands(experiment: Experiment, verdict: noise.Verdict) -> tuple[str,
     commands = [f"autotune show {name}", "autotune ui"]
     if verdict.claimed:
         return (f"autotune export {name} --to submit", *commands)
+    if not verdict.blocks and verdict.kind is noise.VerdictKind.UNDECIDED:
+        return ("the same command with a longer --timeout, to go on", *commands)
     if verdict.kind is noise.VerdictKind.UNDECIDED:
         more = max(2 * experiment.budget.confirm_blocks, 6)
         return (f"the same command with --confirm-blocks {more}, to decide it", *commands)

@@ -13,7 +13,16 @@ from autotune.experiment import Experiment
 from autotune.expert import expert_config
 from autotune.ledger import Ledger
 from autotune.measure import measure, overrides
-from autotune.record import Cause, Checkpoint, Execute, Purpose, Step, Trial, trial_names
+from autotune.record import (
+    Candidate,
+    Cause,
+    Checkpoint,
+    Execute,
+    Purpose,
+    Step,
+    Trial,
+    trial_names,
+)
 from autotune.results import Results, artifact_texts, bind_study
 from autotune.schedule import Next
 from autotune.spark.properties import property_facts
@@ -38,6 +47,8 @@ class Session:
         self.began = time.monotonic()
         self.bound = bind_study(self.experiment, self.study.trials)
         self._named: set[str] = set()
+        self._candidates: tuple[Candidate, ...] = ()
+        self._derived_from = -1
         self._told_unpublished = False
         self._announce()
 
@@ -154,19 +165,26 @@ class Session:
         )
         raise NoUsableResult(message.rstrip().removesuffix(":"))
 
-    def _propose(self) -> Config | None:
+    def _known(self) -> tuple[Candidate, ...]:
+        """Derive the candidates, again only when there are more trials."""
         trials = self.study.trials
+        if self._derived_from != len(trials):
+            self._candidates = noise.candidates(trials, self.experiment.objective)
+            self._derived_from = len(trials)
+        return self._candidates
+
+    def _propose(self) -> Config | None:
         return search.propose(
-            noise.candidates(trials, self.experiment.objective),
+            self._known(),
             self.bound,
             sampler=self.experiment.sampler,
             seed=self.experiment.seed,
             # Not the number that was claimed: one that was cut off leaves a gap behind.
-            number=len(trials),
+            number=len(self.study.trials),
         )
 
     def _incumbent_steps(self) -> tuple[Step, ...]:
-        best = noise.best(noise.candidates(self.study.trials, self.experiment.objective))
+        best = noise.best(self._known())
         if best is None:
             return ()
         return next(
@@ -231,7 +249,7 @@ class Session:
     ) -> None:
         trials = self.study.trials
         objective = self.experiment.objective
-        best = noise.best(noise.candidates(trials, objective))
+        best = noise.best(self._known())
         plan = schedule.planned(self.experiment)
         walls = [t.execution.wall_s for t in trials]
         left = max(plan.total - len(trials), 0)

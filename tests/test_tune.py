@@ -227,6 +227,14 @@ def test_a_parameter_that_the_job_sets_is_fixed_and_named(quick: Places) -> None
     assert set(searched) == {None}
 
 
+def test_a_study_without_time_says_so(quick: Places) -> None:
+    hasty = QUIET.model_copy(update={"timeout_s": 100.0})
+    results = tune(experiment(budget=hasty), execute=surface(), places=quick)
+    assert results.verdict.kind is VerdictKind.UNDECIDED
+    assert "time was up" in results.verdict.reason
+    assert "--timeout" in results.report.to_text()
+
+
 def test_failures_are_data(quick: Places) -> None:
     results = tune(
         experiment(budget=Budget(trials=20, confirm_blocks=2)),
