@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from autotune.errors import InputError
 
@@ -85,6 +86,17 @@ class Secrets:
         for value in self._values:
             text = text.replace(value, HIDDEN)
         return without_login(text)
+
+    def scrubbed(self, data: Any) -> Any:
+        """Return JSON-like *data* with the values of secret keys, and every quote, blotted out."""
+        if isinstance(data, str):
+            return self.scrub(data)
+        if isinstance(data, dict):
+            return {
+                key: HIDDEN if isinstance(value, str) and self.hides(key) else self.scrubbed(value)
+                for key, value in data.items()
+            }
+        return [self.scrubbed(item) for item in data] if isinstance(data, list) else data
 
 
 def without_login(text: str) -> str:

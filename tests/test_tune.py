@@ -254,3 +254,29 @@ def test_show_list_and_export_say_the_same(quick: Places, autotune: Command) -> 
     conf = autotune("export", "simulated").out
     assert conf == Path("mlruns/studies/simulated/best.conf").read_text()
     assert "--conf" in autotune("export", "simulated", "--to", "submit").out
+
+
+def test_secrets_are_written_nowhere(quick: Places, folder: Path) -> None:
+    secret = "hunter2-and-more"
+
+    def execute(
+        workload: Workload,
+        config: Config,
+        limits: Limits,
+        on_checkpoint: Callable[[Checkpoint], bool],
+    ) -> Execution:
+        assert workload.properties["spark.db.password"] == secret
+        ended = surface()(workload, config, limits, on_checkpoint)
+        return ended.model_copy(update={"error": f"could not log in with {secret}"})
+
+    asked = experiment(budget=Budget(trials=1, confirm_blocks=0))
+    properties = {"spark.db.password": secret}
+    job = asked.workload.model_copy(
+        update={"properties": properties, "arguments": ("--token", secret)}
+    )
+    places = quick.model_copy(update={"tracking_uri": "sqlite:///mlruns/mlflow.db"})
+    results = tune(asked.model_copy(update={"workload": job}), execute=execute, places=places)
+    assert secret not in results.report.to_text(trials=True)
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(written) > 10
+    assert [path for path in written if secret.encode() in path.read_bytes()] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,7 +203,7 @@ class Fold:
             self._driver_storage = int(event["Maximum Onheap Memory"])
 
 
-_HANDLERS = {
+_HANDLERS: dict[str, Callable[[Fold, Any], None]] = {
     "SparkListenerLogStart": Fold._log_started,
     "SparkListenerApplicationStart": Fold._application_started,
     "SparkListenerEnvironmentUpdate": Fold._environment,

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.storages import RDBStorage
@@ -19,6 +20,7 @@ from autotune.domain import SCHEMA_VERSION
 from autotune.errors import StudyConflict
 from autotune.experiment import Experiment
 from autotune.record import Status, Trial
+from autotune.redaction import Secrets
 from autotune.space import Dimension
 from autotune.study.lock import study_lock
 from autotune.study.reading import (
@@ -89,6 +91,7 @@ class Study:
             EnvironmentFault: the storage refuses; nothing of the trial was recorded.
         """
         trial_id = self._claimed[trial.number]
+        trial = _public_trial(self.experiment, trial)
         described = distributions([d for d in dimensions if d.name in choices])
         params = {
             name: [choices[name], distribution_to_json(distribution)]
@@ -118,7 +121,7 @@ class Study:
                 self._storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
         return trials
 
-    def _tell(self, trial_id: int, trial: Trial, params: Mapping[str, Sequence[str]]) -> None:
+    def _tell(self, trial_id: int, trial: Trial, params: Mapping[str, Any]) -> None:
         for name, (choice, described) in params.items():
             distribution = json_to_distribution(described)
             try:
@@ -190,8 +193,21 @@ def _continue_or_create(storage: RDBStorage, experiment: Experiment) -> int:
     }
     storage.set_study_user_attr(study_id, SESSIONS, [*sessions, session])
     storage.set_study_user_attr(study_id, SCHEMA, SCHEMA_VERSION)
-    storage.set_study_user_attr(study_id, EXPERIMENT, experiment.model_dump(mode="json"))
+    storage.set_study_user_attr(study_id, EXPERIMENT, _public_experiment(experiment))
     return study_id
+
+
+def _public_experiment(experiment: Experiment) -> dict[str, Any]:
+    """Return what is stored of an experiment: secrets stay with the command that needs them."""
+    data = experiment.model_dump(mode="json")
+    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+    return {**data, **{key: secrets.scrubbed(data[key]) for key in ("workload", "conf")}}
+
+
+def _public_trial(experiment: Experiment, trial: Trial) -> Trial:
+    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+    data = trial.model_dump(mode="json")
+    return Trial.model_validate({**data, "execution": secrets.scrubbed(data["execution"])})
 
 
 def _check_same(stored: Experiment, experiment: Experiment) -> None:
