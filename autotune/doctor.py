@@ -6,7 +6,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from autotune.domain import Value
 from autotune.errors import AutotuneError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,5 +63,8 @@ def test_wide_references_have_an_archive_of_their_own(tmp_path, cache, monkeypat
 
 
 def test_where_it_cannot_be_mapped_the_record_says_so(tmp_path, cache, monkeypatch):
-    other = {"spark.driver.extraClassPath": str(tmp_path / "their.jar")}
+    theirs = tmp_path / "their.jar"
+    with zipfile.ZipFile(theirs, "w") as jar:
+        jar.writestr("their.properties", "a=b")
+    other = {"spark.driver.extraClassPath": str(theirs)}
     assert execute(tmp_path, cache, monkeypatch, **other).shared_archive_mapped is False
