@@ -25,7 +25,9 @@ PARTITIONS = "spark.sql.shuffle.partitions"
 BAD_DEFAULT = {
     PARTITIONS: "2000",
     "spark.sql.adaptive.coalescePartitions.enabled": "false",
-    "spark.driver.memory": "600m",
+    "spark.driver.memory": "800m",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.ui.enabled": "false",
 }
 SPACE = f"""
 name: counts
@@ -59,7 +61,7 @@ def draft(name: str, data: Path) -> Draft:
             "data": str(data),
             "master": "local[2]",
             "space": "counts.yaml",
-            "budget": {"trials": 3, "baseline_repeats": 1, "confirm_blocks": 0},
+            "budget": {"trials": 2, "baseline_repeats": 1, "confirm_blocks": 0},
             "rerunnable": True,
         }
     )
@@ -70,7 +72,7 @@ def test_the_recommendation_beats_a_planted_bad_default(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("counts.yaml").write_text(SPACE)
-    submit = SparkSubmit(find_installation(), tmp_path / "scratch", share_classes=False)
+    submit = SparkSubmit(find_installation(), tmp_path / "scratch")
     places = Places(
         storage_url="sqlite:///optuna.db",
         tracking_uri="sqlite:///mlflow.db",
