@@ -1,5 +1,136 @@
-"""Find the Spark configuration that makes one job fastest or cheapest, by running it."""
+"""Find the Spark configuration that makes one job fastest or cheapest, by running it.
+
+The functions below are what the command line calls. Nothing heavy is imported before one of them
+is used. The values they take and give are in ``autotune.experiment``, ``autotune.domain`` and
+``autotune.record``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.domain import DatasetProfile
+    from autotune.events import Event
+    from autotune.experiment import Experiment
+    from autotune.recommendation import Recommendation
+    from autotune.record import Execute
+    from autotune.results import Results
+    from autotune.training import TrainResult
+    from autotune.tuning import Places
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load_experiment", "profile", "recommend", "train", "tune"]
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """Read an experiment file and make it complete; data that can be made is made.
+
+    Args:
+        path: a YAML file, or the name of a shipped experiment.
+
+    Raises:
+        InputError: something in the file is wrong, or something it names is missing.
+        EnvironmentFault: Spark, Java or a generator is missing.
+    """
+    from autotune.plan import read_experiment
+    from autotune.tuning import prepare
+
+    return prepare(read_experiment(str(path)))
+
+
+def tune(
+    experiment: Experiment | str | Path,
+    *,
+    execute: Execute | None = None,
+    places: Places | None = None,
+    new: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+) -> Results:
+    """Search for the best configuration by executing the job; continue where a study left off.
+
+    Args:
+        experiment: a complete experiment, or a file (see :func:`load_experiment`).
+        execute: who executes: any callable that takes a workload, a config, limits and a callable
+            for checkpoints, and returns an ``Execution``. ``None``: real ``spark-submit``.
+        places: where the study is kept, published and written to.
+        new: set an existing study of the same name aside and begin again.
+        on_event: told of everything that happens.
+
+    Raises:
+        StudyConflict: the study exists with another meaning, or another process works on it.
+        UnsafeWorkload: the job writes outside its scratch folder.
+        NoUsableResult: the job fails with the person's own configuration.
+        InputError: the experiment is wrong.
+        EnvironmentFault: Spark, Java, the disk or a store refuses.
+    """
+    from autotune.events import ignore
+    from autotune.tuning import tune as run
+
+    asked = load_experiment(experiment) if isinstance(experiment, str | Path) else experiment
+    return run(asked, execute=execute, places=places, new=new, on_event=on_event or ignore)
+
+
+def profile(path: str | Path, *, sample_rows: int = 100_000) -> DatasetProfile:
+    """Describe a table, or a folder of tables, in numbers: Parquet, CSV, JSON or ORC.
+
+    Args:
+        path: a file or a folder.
+        sample_rows: how many rows are looked at, at most, for what metadata does not tell.
+
+    Raises:
+        InputError: there is no readable table with rows.
+    """
+    from autotune.dataset import profile_dataset
+
+    return profile_dataset(str(path), sample_rows=sample_rows)
+
+
+def train(tracking_uri: str = "sqlite:///mlruns/mlflow.db") -> TrainResult:
+    """Fit the predictor on all published studies and register it in MLflow.
+
+    Raises:
+        NoUsableResult: there is too little history; the message says what is missing.
+        EnvironmentFault: MLflow does not answer.
+    """
+    from autotune.training import train as run
+
+    return run(tracking_uri)
+
+
+def recommend(
+    data: str | Path | DatasetProfile,
+    *,
+    workload: str | None = None,
+    space: str = "default",
+    master: str = "local[*]",
+    tracking_uri: str = "sqlite:///mlruns/mlflow.db",
+    conf: Mapping[str, str] | None = None,
+) -> Recommendation:
+    """Predict a good configuration for a table, with no execution of the job.
+
+    Args:
+        data: a table, a folder of tables, or a profile.
+        workload: what the job is called in earlier studies.
+        space: a shipped space or a file.
+        master: where the job will run.
+        tracking_uri: where the studies are published and the predictor is registered.
+        conf: what the job runs with today; ``None``: what earlier studies started from.
+
+    Raises:
+        NoUsableResult: nothing was trained yet.
+        InputError: the data, the space or the master is wrong.
+        EnvironmentFault: Spark, Java or MLflow does not answer.
+    """
+    from autotune.recommendation import recommend as run
+
+    return run(
+        str(data) if isinstance(data, Path) else data,
+        workload=workload,
+        space=space,
+        master=master,
+        tracking_uri=tracking_uri,
+        conf=conf,
+    )

@@ -216,7 +216,7 @@ def export(study: str, target: str, full: bool, rollback: bool, storage: str) ->
 @form_option
 def train(tracking_uri: str, form: str) -> int:
     """Fit the predictor on all published studies and register it in MLflow."""
-    from autotune.train import train as run
+    from autotune.training import train as run
 
     result = run(tracking_uri)
     print_result(form, result.to_text(), result.model_dump(mode="json"))
@@ -228,6 +228,7 @@ def train(tracking_uri: str, form: str) -> int:
 @click.option("--workload", help="What the job is called in earlier studies.")
 @click.option("--space", "space_name", default="default", show_default=True)
 @click.option("--master", default="local[*]", show_default=True)
+@click.option("--conf", multiple=True, metavar="K=V", help="What the job runs with today.")
 @spark_home_option
 @tracking_option
 @form_option
@@ -236,12 +237,14 @@ def recommend(
     workload: str | None,
     space_name: str,
     master: str,
+    conf: tuple[str, ...],
     spark_home: str | None,
     tracking_uri: str,
     form: str,
 ) -> int:
     """Predict a good configuration for a table, with no run of the job."""
-    from autotune.recommend import recommend as run
+    from autotune.draft import conf_of
+    from autotune.recommendation import recommend as run
 
     answer = run(
         path,
@@ -250,6 +253,7 @@ def recommend(
         master=master,
         spark_home=spark_home,
         tracking_uri=tracking_uri,
+        conf=conf_of(conf) or None,
     )
     print_result(form, answer.to_text(), answer.model_dump(mode="json"))
     return 0

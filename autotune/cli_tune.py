@@ -76,8 +76,8 @@ def tune(job: tuple[str, ...], form: str, **flags: Any) -> int:
     from pathlib import Path
 
     from autotune.progress import watching
-    from autotune.tune import Places, prepare
-    from autotune.tune import tune as run
+    from autotune.tuning import Places, prepare
+    from autotune.tuning import tune as run
 
     draft = _draft(job, flags)
     places = Places(

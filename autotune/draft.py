@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -113,7 +113,7 @@ def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
     if isinstance(draft.data, DataDraft) and "data" in plain:
         plain["data"] = draft.data.model_copy(update={"path": plain["data"]})
     budget = {key: said[key] for key in _BUDGET_FLAGS if key in said}
-    enforced = dict(_pair(text) for text in said.get("conf", ()))
+    enforced = conf_of(said.get("conf", ()))
     conf = ConfRules(
         enforced={**draft.conf.enforced, **enforced},
         preserve=(*draft.conf.preserve, *said.get("preserve", ())),
@@ -130,6 +130,15 @@ def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
         if key in update:
             update[key] = words(update[key])
     return draft.model_copy(update=update)
+
+
+def conf_of(texts: Sequence[str]) -> dict[str, str]:
+    """Return the properties in several ``key=value``.
+
+    Raises:
+        InputError: one is written in another way.
+    """
+    return dict(_pair(text) for text in texts)
 
 
 def _pair(text: str) -> tuple[str, str]:

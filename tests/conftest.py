@@ -12,7 +12,7 @@ from commands import Answer, Command
 
 from autotune.cli import main
 from autotune.ledger import Ledger
-from autotune.tune import Places
+from autotune.tuning import Places
 
 
 @pytest.fixture

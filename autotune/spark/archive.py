@@ -26,6 +26,8 @@ from autotune.spark.installation import Installation
 from autotune.spark.process import SupervisedProcess
 
 FIRST_JAVA = 13
+_QUIET = "-Xlog:cds*=off"
+"""Else Java tells the job's standard output about an archive that does not fit."""
 _MAKE_TIMEOUT_S = 300
 _WIDE_HEAP_BYTES = 32 << 30
 _HARMLESS = {"spark-defaults.conf", "log4j2.properties"}
@@ -108,13 +110,14 @@ def references_of(properties: Mapping[str, str]) -> References:
 def is_mapped(pid: int, archive: Path) -> bool | None:
     """Say whether process *pid* uses *archive*; ``None`` where the system does not tell."""
     try:
-        return str(archive) in Path(f"/proc/{pid}/maps").read_text(errors="replace")
+        mapped = Path(f"/proc/{pid}/maps").read_text(errors="replace")
     except OSError:
         return None
+    return str(archive) in mapped if mapped else None
 
 
 def _sharing(installation: Installation, archive: Path) -> Sharing:
-    options = [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off"]
+    options = [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", _QUIET]
     conf = installation.conf_folder
     if not conf.is_dir() or not any(conf.iterdir()):
         return Sharing(archive=archive, java_options=tuple(options))
@@ -159,7 +162,7 @@ def _make(installation: Installation, references: References, sharing: Sharing) 
     folder = Path(tempfile.mkdtemp(prefix="making-", dir=sharing.archive.parent))
     try:
         made = folder / "made.jsa"
-        options = [f"-XX:ArchiveClassesAtExit={made}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+        options = [f"-XX:ArchiveClassesAtExit={made}", _QUIET]
         if references is References.WIDE:
             options.append("-XX:-UseCompressedOops")
         command = [

@@ -138,6 +138,7 @@ class _Watch:
         limits: Limits,
         on_checkpoint: Callable[[Checkpoint], bool],
     ) -> None:
+        self._events = scratch.events
         self._reader = EventLogReader.follow(scratch.events)
         self._archive = sharing.archive if sharing else None
         self._limit_s = limits.time_s
@@ -178,6 +179,9 @@ class _Watch:
         """Note heap and archive, once ``spark-submit`` has become the driver's JVM."""
         if self._jvm_seen or pid is None:
             return
+        # Java maps an archive first and unmaps one that does not fit, so what counts is how it
+        # is when the application is under way.
+        under_way = bool(_logs(self._events))
         try:
             words = psutil.Process(pid).cmdline()
         except psutil.Error:
@@ -186,12 +190,9 @@ class _Watch:
             return
         heaps = [match[1] for word in words if (match := _MAX_HEAP.fullmatch(word))]
         self.heap = heaps[-1].lower() if heaps else None
-        if self._archive is None:
-            self._jvm_seen = True
-            return
-        # Mapped before the first class is loaded; looked for until the application is under way.
-        self.mapped = is_mapped(pid, self._archive)
-        self._jvm_seen = self.mapped is not False or bool(self._reader.poll())
+        if self._archive is not None:
+            self.mapped = is_mapped(pid, self._archive)
+        self._jvm_seen = under_way
 
 
 def _outcome(

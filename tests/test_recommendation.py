@@ -18,8 +18,8 @@ from past_studies import (
 
 from autotune.domain import Config, DatasetProfile, Machine
 from autotune.predict import Predictor, fit
-from autotune.recommend import Recommendation, answer, starting_point
-from autotune.recommend.candidates import candidates, transferred
+from autotune.recommendation import Recommendation, answer, starting_point
+from autotune.recommendation.candidates import candidates, transferred
 from autotune.record import Status, StudyHistory
 from autotune.space import Space, bind
 

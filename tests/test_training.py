@@ -21,7 +21,7 @@ from autotune.record import (
     Trial,
 )
 from autotune.space import Space
-from autotune.train import as_good, load_predictor, train
+from autotune.training import as_good, load_predictor, train
 
 SPACE = Space.model_validate(
     {

@@ -10,9 +10,9 @@ from autotune.errors import NoUsableResult
 from autotune.ledger import Ledger
 from autotune.machine import detect_machine
 from autotune.predict import Predictor
-from autotune.recommend.answer import Change, Recommendation
-from autotune.recommend.candidates import past_baseline
-from autotune.recommend.ranking import Question, rank
+from autotune.recommendation.answer import Change, Recommendation
+from autotune.recommendation.candidates import past_baseline
+from autotune.recommendation.ranking import Question, rank
 from autotune.record import StudyHistory
 from autotune.space import Space, bind
 from autotune.spacefile import load_space

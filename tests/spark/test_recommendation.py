@@ -11,12 +11,12 @@ import pytest
 
 from autotune.domain import Limits
 from autotune.draft import Draft
-from autotune.recommend import recommend
+from autotune.recommendation import recommend
 from autotune.record import Status
 from autotune.spark.installation import find_installation
 from autotune.spark.submit import SparkSubmit
-from autotune.train import train
-from autotune.tune import Places, prepare, tune
+from autotune.training import train
+from autotune.tuning import Places, prepare, tune
 
 pytestmark = pytest.mark.spark
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from autotune.domain import Config, DatasetProfile
 from autotune.predict import Prediction, Predictor
 from autotune.predict.features import context_features
-from autotune.recommend.answer import Change, Recommendation
-from autotune.recommend.candidates import Candidate, candidates
+from autotune.recommendation.answer import Change, Recommendation
+from autotune.recommendation.candidates import Candidate, candidates
 from autotune.record import StudyHistory
 from autotune.space import BoundSpace
 

@@ -17,7 +17,7 @@ from autotune.ledger import Ledger
 from autotune.noise import VerdictKind
 from autotune.record import Cause, Checkpoint, Execute, Execution, Origin, Purpose, Status
 from autotune.study import load_study
-from autotune.tune import Places, tune
+from autotune.tuning import Places, tune
 
 BOUND = bound_space()
 STORAGE = "sqlite:///mlruns/optuna.db"
