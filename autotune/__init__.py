@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.version import __version__
+
 if TYPE_CHECKING:
     from autotune.domain import DatasetProfile
     from autotune.events import Event
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from autotune.training import TrainResult
     from autotune.tuning import Places
 
-__version__ = "0.1.0"
+
 __all__ = ["__version__", "load_experiment", "profile", "recommend", "train", "tune"]
 
 

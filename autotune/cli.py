@@ -9,7 +9,6 @@ import sys
 
 import click
 
-from autotune import __version__
 from autotune.cli_options import (
     form_option,
     print_result,
@@ -19,6 +18,7 @@ from autotune.cli_options import (
 )
 from autotune.cli_tune import tune
 from autotune.errors import AutotuneError, InputError
+from autotune.version import __version__
 
 
 class _Verbs(click.Group):

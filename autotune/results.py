@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from autotune import __version__, noise, schedule
+from autotune import noise, schedule
 from autotune.domain import Config, Value
 from autotune.errors import EnvironmentFault
 from autotune.experiment import Experiment
@@ -22,6 +22,7 @@ from autotune.record import Purpose, Trial
 from autotune.report import Overridden, ReportData, build
 from autotune.space import BoundSpace, bind
 from autotune.spark.properties import property_facts
+from autotune.version import __version__
 
 
 class Results(Value):

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from autotune import __version__
 from autotune.domain import SCHEMA_VERSION, Objective, digest_of
 from autotune.experiment import Experiment
 from autotune.record import Cause, Execution, Metrics, Purpose, Status, Trial
 from autotune.redaction import Secrets
+from autotune.version import __version__
 
 EXPERIMENT_PREFIX: Final = "spark-tuning/"
 TAG: Final = "autotune."
