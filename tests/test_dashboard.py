@@ -16,6 +16,8 @@ from surfaces import bound_space, experiment, measured
 from autotune.record import Cause, Status
 from autotune.study import open_study
 
+pytestmark = pytest.mark.server
+
 BOUND = bound_space()
 
 

@@ -17,16 +17,20 @@ from surfaces import bound_space, experiment, measured
 from autotune.errors import StudyConflict
 from autotune.study import list_studies, load_study, open_study
 
+
 BOUND = bound_space()
 SERVER = shutil.which("postgres")
 OWNER = "postgres" if os.geteuid() == 0 else getpass.getuser()
 
-pytestmark = pytest.mark.skipif(
-    SERVER is None
-    or shutil.which("initdb") is None
-    or (os.geteuid() == 0 and not shutil.which("runuser")),
-    reason="no PostgreSQL server",
-)
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(
+        SERVER is None
+        or shutil.which("initdb") is None
+        or (os.geteuid() == 0 and not shutil.which("runuser")),
+        reason="no PostgreSQL server",
+    ),
+]
 
 
 def as_owner(*command: str) -> list[str]:

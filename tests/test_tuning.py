@@ -21,7 +21,7 @@ from autotune.tuning import Places, tune
 
 BOUND = bound_space()
 STORAGE = "sqlite:///mlruns/optuna.db"
-QUIET = Budget(trials=12, confirm_blocks=4)
+QUIET = Budget(trials=8, confirm_blocks=3)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_study_finds_and_confirms_a_gain(quick: Places) -> None:
     assert [t.purpose for t in trials[:2]] == [Purpose.BASELINE] * 2
     assert trials[0].config == BOUND.baseline
     assert trials[2].origin is Origin.EXPERT
-    assert [t.number for t in trials] == list(range(2 + 12 + 8))
+    assert [t.number for t in trials] == list(range(2 + 8 + 6))
 
 
 def test_where_nothing_matters_the_answer_is_to_keep_what_is_there(quick: Places) -> None:
@@ -123,10 +123,10 @@ def test_a_study_that_is_complete_executes_nothing_more(quick: Places) -> None:
 
 def test_a_larger_budget_goes_on(quick: Places) -> None:
     tune(experiment(budget=QUIET), execute=surface(), places=quick)
-    more = QUIET.model_copy(update={"trials": 14})
+    more = QUIET.model_copy(update={"trials": 10})
     execute = Counting(surface(executed=50))
     tune(experiment(budget=more), execute=execute, places=quick)
-    assert len(execute.configs) == 2 + 8
+    assert len(execute.configs) == 2 + 6
 
 
 def test_another_space_is_another_study(quick: Places) -> None:
@@ -152,10 +152,10 @@ def test_a_server_that_is_away_costs_no_trial_and_is_caught_up_with(places: Plac
     asked = experiment(budget=QUIET)
     tune(asked, execute=surface(), places=away, on_event=watch)
     assert sum("not published yet" in note for note in notes) == 1
-    assert len(trials_of()) == 22
+    assert len(trials_of()) == 16
     tune(asked, execute=Counting(surface(), 0), places=places)
     (history,) = Ledger(places.tracking_uri).history()
-    assert len(history.trials) == 22
+    assert len(history.trials) == 16
 
 
 def failing(
@@ -237,7 +237,7 @@ def test_a_study_without_time_says_so(quick: Places) -> None:
 
 def test_failures_are_data(quick: Places) -> None:
     results = tune(
-        experiment(budget=Budget(trials=20, confirm_blocks=2)),
+        experiment(budget=Budget(trials=12, confirm_blocks=1)),
         execute=Surface(BOUND, gain=3.0, noise=0.01, seed=5),
         places=quick,
     )

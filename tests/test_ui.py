@@ -21,6 +21,8 @@ from autotune.record import Execution, Origin, Purpose, Status, Trial
 from autotune.space import Parameter, ParameterType, Space
 from autotune.ui import open_pages, serve_ui
 
+pytestmark = pytest.mark.server
+
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
