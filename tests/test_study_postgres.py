@@ -17,7 +17,6 @@ from surfaces import bound_space, experiment, measured
 from autotune.errors import StudyConflict
 from autotune.study import list_studies, load_study, open_study
 
-
 BOUND = bound_space()
 SERVER = shutil.which("postgres")
 OWNER = "postgres" if os.geteuid() == 0 else getpass.getuser()
