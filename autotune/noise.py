@@ -242,7 +242,8 @@ def _student(logs: Floats, others: Floats) -> tuple[float, float]:
 def _classify(speedup: float, low: float, high: float, spread: float) -> tuple[VerdictKind, str]:
     shown = f"measured {speedup:.2f}× ({low:.2f}–{high:.2f})"
     if low > 1 and speedup > 1 + spread:
-        return VerdictKind.GAIN, shown
+        reason = f"{shown}; your configuration differs from itself by {spread:.0%}"
+        return VerdictKind.GAIN, reason
     if low > 1:
         reason = f"{shown}, less than your configuration differs from itself ({spread:.0%})"
         return VerdictKind.NO_GAIN, reason

@@ -67,6 +67,11 @@ def tune(
             submit = SparkSubmit(
                 installation=find_installation(experiment.spark_home), scratch_root=Path(scratch)
             )
+            if submit.is_to_prepare(experiment.workload):
+                text = (
+                    "preparing a faster start of Spark (once per Spark and Java, a minute or so)"
+                )
+                on_event(Event(kind=EventKind.NOTE, text=text))
             return tune(
                 experiment,
                 execute=submit,

@@ -14,7 +14,7 @@ from autotune.report.rows import ChangeRow, Timing
 from autotune.report.tables import drawn, new_table
 
 _STEPS_SHOWN: Final = 12
-_TABLE_WIDTH: Final = 100
+_TABLE_WIDTH: Final = 110
 """Narrower than this, the names of properties would be broken."""
 _VALUE_CHARS: Final = 60
 
@@ -90,6 +90,7 @@ def _changes(console: Console, report: ReportData) -> None:
             console.print(Padding(Text(row.why), (0, 0, 0, 4)))
         return
     table = new_table("property", "was", "now", "why")
+    table.columns[0].no_wrap = True
     for row in report.changed:
         was, now = _shown(row, row.was), _shown(row, row.now)
         table.add_row(Text(row.name), Text(was), Text(now, style="bold"), Text(row.why))

@@ -55,7 +55,7 @@ class Sharing(Value):
 def share_classes(
     installation: Installation, references: References, cache: Path | None = None
 ) -> Sharing | None:
-    """Return the archive for *installation*, making it the first time (about half a minute).
+    """Return the archive for *installation*, making it the first time (a minute or so).
 
     Args:
         installation: whose start-up.
@@ -69,7 +69,7 @@ def share_classes(
     cache = cache or cache_folder()
     if installation.java_major < FIRST_JAVA or not _conf_allows(installation.conf_folder):
         return None
-    archive = cache / "class-data" / f"{_identity(installation, references)}.jsa"
+    archive = _archive(cache, installation, references)
     try:
         sharing = _sharing(installation, archive)
         if not archive.exists():
@@ -79,6 +79,16 @@ def share_classes(
     except OSError:
         return None
     return sharing if archive.exists() else None
+
+
+def is_to_be_made(installation: Installation, references: References) -> bool:
+    """Say whether :func:`share_classes` would take the time to make an archive now."""
+    allowed = installation.java_major >= FIRST_JAVA and _conf_allows(installation.conf_folder)
+    return allowed and not _archive(cache_folder(), installation, references).exists()
+
+
+def _archive(cache: Path, installation: Installation, references: References) -> Path:
+    return cache / "class-data" / f"{_identity(installation, references)}.jsa"
 
 
 def cache_folder() -> Path:

@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -17,7 +17,14 @@ import psutil
 from autotune.domain import Config, Limits, Workload
 from autotune.errors import InputError
 from autotune.record import Cause, Checkpoint, Execution, Status
-from autotune.spark.archive import Sharing, is_mapped, references_of, share_classes
+from autotune.spark.archive import (
+    References,
+    Sharing,
+    is_mapped,
+    is_to_be_made,
+    references_of,
+    share_classes,
+)
 from autotune.spark.causes import classify
 from autotune.spark.command import (
     Scratch,
@@ -47,6 +54,10 @@ class SparkSubmit:
     """Start faster by class-data sharing; then every execution does, or says that it could not."""
     keep_event_log: Path | None = None
     """A folder to which event logs are moved instead of being removed."""
+    _sharings: dict[References, Sharing | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Asked for once per kind of JVM: what could not be made is not tried again and again."""
 
     def __call__(
         self,
@@ -80,11 +91,20 @@ class SparkSubmit:
         finally:
             self._clear(scratch)
 
+    def is_to_prepare(self, workload: Workload) -> bool:
+        """Say whether the first execution would be preceded by a minute of preparation."""
+        return self.share_classes and is_to_be_made(
+            self.installation, references_of(workload.properties)
+        )
+
     def _sharing(self, workload: Workload, config: Config, scratch: Scratch) -> Sharing | None:
         if not self.share_classes:
             return None
         properties = final_properties(workload, config, scratch)
-        return share_classes(self.installation, references_of(properties))
+        references = references_of(properties)
+        if references not in self._sharings:
+            self._sharings[references] = share_classes(self.installation, references)
+        return self._sharings[references]
 
     def _execution(self, watch: _Watch, process: SupervisedProcess, scratch: Scratch) -> Execution:
         summary = _summary(scratch.events)
@@ -212,14 +232,18 @@ def _outcome(
 
 
 def _summary(events: Path) -> LogSummary | None:
-    """Summarise the event log; of several applications in one job, that of the longest."""
-    found = []
+    """Summarise the event logs: the longest application's, with what any of them wrote to."""
+    found, writes = [], []
     for log in _logs(events):
         try:
             found.append(summarise(log))
         except InputError:
-            continue
-    return max(found, key=lambda summary: summary.duration_s or 0.0, default=None)
+            writes.append(f"unknown path (event log {log.name} can't be read)")
+    longest = max(found, key=lambda summary: summary.duration_s or 0.0, default=None)
+    if longest is None:
+        return None
+    writes += [path for summary in found for path in summary.writes]
+    return longest.model_copy(update={"writes": tuple(dict.fromkeys(writes))})
 
 
 def _logs(events: Path) -> list[Path]:
