@@ -20,7 +20,7 @@ from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
 from autotune.record import Purpose, Trial
 from autotune.report import Overridden, ReportData, build
-from autotune.space import BoundSpace, bind
+from autotune.space import BoundSpace, bind, default_of
 from autotune.spark.properties import property_facts
 from autotune.version import __version__
 
@@ -126,9 +126,7 @@ def review(
             Overridden(name=o.name, asked=o.requested, effective=o.effective)
             for o in found.values()
         ],
-        defaults={
-            p.name: facts[p.name].default for p in experiment.space.parameters if p.name in facts
-        },
+        defaults={p.name: default_of(p.name, {}, facts) for p in experiment.space.parameters},
         artifacts=places,
         next_commands=_next_commands(experiment, verdict),
     )
