@@ -195,7 +195,14 @@ def show(study: str, storage: str, form: str) -> int:
 
 @cli.command()
 @click.argument("study")
-@click.option("--to", "target", type=click.Choice(["conf", "submit", "json"]), default="conf")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["conf", "submit", "json"]),
+    default="conf",
+    show_default=True,
+    help="spark-defaults.conf, options of spark-submit, or JSON.",
+)
 @click.option("--full", is_flag=True, help="All properties, not only what changed.")
 @click.option("--rollback", is_flag=True, help="The old values instead of the new ones.")
 @storage_option
