@@ -108,7 +108,12 @@ def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
     Raises:
         InputError: a ``--conf`` is not ``key=value``.
     """
-    said = {key: value for key, value in flags.items() if value not in (None, (), False)}
+    # Zero is something that was said; it also equals False.
+    said = {
+        key: value
+        for key, value in flags.items()
+        if value is not None and value is not False and value != ()
+    }
     plain = {key: said[key] for key in _PLAIN_FLAGS if key in said}
     if isinstance(draft.data, DataDraft) and "data" in plain:
         plain["data"] = draft.data.model_copy(update={"path": plain["data"]})
