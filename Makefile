@@ -11,8 +11,8 @@ demo: $(VENV)/installed
 test: check quick spark
 
 check: $(VENV)/installed
-	$(RUN)/ruff format --check .
-	$(RUN)/ruff check .
+	$(RUN)/ruff format --no-cache --check .
+	$(RUN)/ruff check --no-cache .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 

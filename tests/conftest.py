@@ -8,11 +8,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from commands import Answer, Command
 
 from autotune.cli import main
 from autotune.ledger import Ledger
 from autotune.tuning import Places
+from commands import Answer, Command
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from surfaces import bound_space, experiment, measured
 
 from autotune.record import Cause, Status
 from autotune.study import open_study
+from surfaces import bound_space, experiment, measured
 
 pytestmark = pytest.mark.server
 

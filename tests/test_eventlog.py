@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from recorded_logs import LOGS, VERSIONS, plain, recorded
 
 from autotune.record import StepKind
 from autotune.spark.eventlog import EventLogReader, LogSummary, summarise
+from recorded_logs import LOGS, VERSIONS, plain, recorded
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded_logs import LOGS, ROLLED, plain, recorded
 
 from autotune.errors import InputError
 from autotune.spark.eventlog import EventLogReader, LogSummary, summarise
 from autotune.spark.logfiles import Line, LineSplitter, parts
+from recorded_logs import LOGS, ROLLED, plain, recorded
 
 
 class TestForms:

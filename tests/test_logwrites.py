@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from recorded_logs import LOGS, VERSIONS, plain
 
 from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.logwrites import plan_writes
+from recorded_logs import LOGS, VERSIONS, plain
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

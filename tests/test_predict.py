@@ -8,6 +8,13 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from autotune.domain import Config
+from autotune.errors import InputError, NoUsableResult
+from autotune.predict import TRUSTED_TYPES, Predictor
+from autotune.predict import fit as fit_all
+from autotune.predict.features import Kind, config_features, settings_of
+from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
     CODEC,
@@ -22,13 +29,6 @@ from past_studies import (
     seconds,
     study,
 )
-
-from autotune.domain import Config
-from autotune.errors import InputError, NoUsableResult
-from autotune.predict import TRUSTED_TYPES, Predictor
-from autotune.predict import fit as fit_all
-from autotune.predict.features import Kind, config_features, settings_of
-from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 
 
 def fit(histories: Sequence[StudyHistory]) -> Predictor:

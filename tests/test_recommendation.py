@@ -3,6 +3,13 @@ from __future__ import annotations
 import time
 
 import pytest
+
+from autotune.domain import Config, DatasetProfile, Machine
+from autotune.predict import Predictor, fit
+from autotune.recommendation import Recommendation, answer, starting_point
+from autotune.recommendation.candidates import candidates, transferred
+from autotune.record import Status, StudyHistory
+from autotune.space import Space, bind
 from past_studies import (
     CODEC,
     GB,
@@ -15,13 +22,6 @@ from past_studies import (
     seconds,
     study,
 )
-
-from autotune.domain import Config, DatasetProfile, Machine
-from autotune.predict import Predictor, fit
-from autotune.recommendation import Recommendation, answer, starting_point
-from autotune.recommendation.candidates import candidates, transferred
-from autotune.record import Status, StudyHistory
-from autotune.space import Space, bind
 
 SPACE = Space.model_validate(
     {

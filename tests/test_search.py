@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from surfaces import SPACE, WORKLOAD, Surface, bound_space
 
 from autotune import noise
 from autotune.domain import Config, Limits, Objective
@@ -15,6 +14,7 @@ from autotune.experiment import Sampler
 from autotune.record import Candidate, Cause, Origin, Purpose, Trial
 from autotune.search import propose
 from autotune.space import BoundSpace, Space
+from surfaces import SPACE, WORKLOAD, Surface, bound_space
 
 BOUND = bound_space()
 SAMPLERS = [Sampler.TPE, Sampler.RANDOM, Sampler.QMC]

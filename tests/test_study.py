@@ -11,13 +11,13 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
-from surfaces import bound_space, experiment, measured
 
 from autotune.domain import SCHEMA_VERSION, Config
 from autotune.errors import AutotuneError, EnvironmentFault, InputError, StudyConflict
 from autotune.experiment import Budget
 from autotune.record import Cause, Execution, Status, Trial
 from autotune.study import Study, list_studies, load_study, open_study
+from surfaces import bound_space, experiment, measured
 
 BOUND = bound_space()
 TESTS = Path(__file__).parent

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from surfaces import bound_space, experiment, measured
 
 from autotune.errors import StudyConflict
 from autotune.study import list_studies, load_study, open_study
+from surfaces import bound_space, experiment, measured
 
 BOUND = bound_space()
 SERVER = shutil.which("postgres")

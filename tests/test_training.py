@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from past_studies import GB, config, machine, profile, study
 from sklearn.dummy import DummyRegressor
 
 from autotune.domain import Workload
@@ -22,6 +21,7 @@ from autotune.record import (
 )
 from autotune.space import Space
 from autotune.training import as_good, load_predictor, train
+from past_studies import GB, config, machine, profile, study
 
 SPACE = Space.model_validate(
     {

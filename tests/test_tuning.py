@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Command
-from surfaces import Surface, bound_space, experiment
 
 from autotune.domain import Config, Limits, Workload
 from autotune.errors import NoUsableResult, StudyConflict, UnsafeWorkload
@@ -18,6 +16,8 @@ from autotune.noise import VerdictKind
 from autotune.record import Cause, Checkpoint, Execute, Execution, Origin, Purpose, Status
 from autotune.study import load_study
 from autotune.tuning import Places, tune
+from commands import Command
+from surfaces import Surface, bound_space, experiment
 
 BOUND = bound_space()
 STORAGE = "sqlite:///mlruns/optuna.db"

@@ -25,12 +25,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from autotune.tuning import Places, tune  # noqa: E402
-from surfaces import Surface, bound_space, experiment  # noqa: E402
-
 from autotune.domain import Config, Limits, Workload  # noqa: E402
 from autotune.experiment import Budget  # noqa: E402
 from autotune.record import Checkpoint, Execute, Execution  # noqa: E402
+from autotune.tuning import Places, tune  # noqa: E402
+from surfaces import Surface, bound_space, experiment  # noqa: E402
 
 SHARE = 10
 

@@ -24,8 +24,6 @@ import optuna
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from surfaces import WORKLOAD, Surface, bound_space  # noqa: E402
-
 from autotune import noise  # noqa: E402
 from autotune.distributions import distributions  # noqa: E402
 from autotune.domain import Config, Limits, Objective  # noqa: E402
@@ -33,6 +31,7 @@ from autotune.experiment import Sampler  # noqa: E402
 from autotune.record import Execution, Origin, Purpose, Trial  # noqa: E402
 from autotune.search import propose  # noqa: E402
 from autotune.space import BoundSpace  # noqa: E402
+from surfaces import WORKLOAD, Surface, bound_space  # noqa: E402
 
 NEAR = 1.05
 BUDGETS = (15, 30, 60)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
-from plainly import submit
 from pyarrow import csv, orc
+
+from plainly import submit
 
 pytestmark = pytest.mark.spark
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as parquet
 import pytest
-from plainly import submit
 
 from autotune.datagen import make_data
 from autotune.errors import InputError
 from autotune.spark.installation import find_installation
+from plainly import submit
 
 pytestmark = pytest.mark.spark
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from plainly import submit
 
 from autotune.datagen import make_data
 from autotune.tpch import tpch_answers, tpch_queries
+from plainly import submit
 
 pytestmark = pytest.mark.spark
 

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from commands import Command
 
 from autotune.tuning import Places
+from commands import Command
 
 pytestmark = pytest.mark.spark
 KEYS = {"study", "status", "baseline_s", "best_s", "speedup", "trials", "failed", "config",
