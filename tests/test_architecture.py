@@ -30,13 +30,11 @@ def test_every_verb_has_help_and_is_in_the_readme(verb: str) -> None:
 
 
 def test_no_module_is_long() -> None:
-    # A stand-alone Spark program is one file and can't be split.
-    most = {Path("autotune/workloads/taxi_data.py"): 311}
     lines = {
         path.relative_to(ROOT): len(path.read_text().splitlines())
         for path in (ROOT / "autotune").rglob("*.py")
     }
-    assert {path: count for path, count in lines.items() if count > most.get(path, 300)} == {}
+    assert {path: count for path, count in lines.items() if count > 300} == {}
 
 
 def test_help_imports_nothing_heavy() -> None:

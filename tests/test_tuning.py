@@ -10,7 +10,7 @@ import pytest
 from autotune.domain import Config, Limits, Workload
 from autotune.errors import NoUsableResult, StudyConflict, UnsafeWorkload
 from autotune.events import Event, EventKind
-from autotune.experiment import Budget, Experiment
+from autotune.experiment import Budget
 from autotune.ledger import Ledger
 from autotune.noise import VerdictKind
 from autotune.record import Cause, Checkpoint, Execute, Execution, Origin, Purpose, Status
@@ -53,6 +53,21 @@ class Counting:
             raise KeyboardInterrupt
         self.configs.append(config)
         return self.execute(workload, config, limits, on_checkpoint)
+
+
+def altered(change: Callable[[Workload, Execution], dict[str, object]]) -> Execute:
+    """Execute on the surface, and change what *change* returns of the execution."""
+
+    def execute(
+        workload: Workload,
+        config: Config,
+        limits: Limits,
+        on_checkpoint: Callable[[Checkpoint], bool],
+    ) -> Execution:
+        ended = surface()(workload, config, limits, on_checkpoint)
+        return ended.model_copy(update=change(workload, ended))
+
+    return execute
 
 
 def trials_of(name: str = "simulated"):
@@ -183,22 +198,9 @@ def test_a_job_that_fails_today_is_told_and_not_tuned(quick: Places) -> None:
     assert len(trials_of()) == 1
 
 
-def writing(asked: Experiment) -> Counting:
-    def execute(
-        workload: Workload,
-        config: Config,
-        limits: Limits,
-        on_checkpoint: Callable[[Checkpoint], bool],
-    ) -> Execution:
-        ended = surface()(workload, config, limits, on_checkpoint)
-        return ended.model_copy(update={"writes_outside": ("/warehouse/sales",)})
-
-    return Counting(execute)
-
-
 def test_a_job_that_writes_elsewhere_is_executed_once_and_no_more(quick: Places) -> None:
     asked = experiment(budget=QUIET)
-    execute = writing(asked)
+    execute = Counting(altered(lambda *_: {"writes_outside": ("/warehouse/sales",)}))
     for _ in range(2):
         with pytest.raises(UnsafeWorkload, match=r"/warehouse/sales.*--rerunnable"):
             tune(asked, execute=execute, places=quick)
@@ -211,15 +213,7 @@ def test_a_job_that_writes_elsewhere_is_executed_once_and_no_more(quick: Places)
 def test_a_parameter_that_the_job_sets_is_fixed_and_named(quick: Places) -> None:
     name = "spark.sql.shuffle.partitions"
 
-    def execute(
-        workload: Workload,
-        config: Config,
-        limits: Limits,
-        on_checkpoint: Callable[[Checkpoint], bool],
-    ) -> Execution:
-        ended = surface()(workload, config, limits, on_checkpoint)
-        return ended.model_copy(update={"effective": {**ended.effective, name: "10"}})
-
+    execute = altered(lambda _, ended: {"effective": {**ended.effective, name: "10"}})
     results = tune(experiment(budget=QUIET), execute=execute, places=quick)
     assert [row.name for row in results.report.overridden] == [name]
     assert name not in {row.name for row in results.report.changed}
@@ -259,15 +253,9 @@ def test_show_list_and_export_say_the_same(quick: Places, autotune: Command) -> 
 def test_secrets_are_written_nowhere(quick: Places, folder: Path) -> None:
     secret = "hunter2-and-more"
 
-    def execute(
-        workload: Workload,
-        config: Config,
-        limits: Limits,
-        on_checkpoint: Callable[[Checkpoint], bool],
-    ) -> Execution:
+    def told(workload: Workload, ended: Execution) -> dict[str, object]:
         assert workload.properties["spark.db.password"] == secret
-        ended = surface()(workload, config, limits, on_checkpoint)
-        return ended.model_copy(update={"error": f"could not log in with {secret}"})
+        return {"error": f"could not log in with {secret}"}
 
     asked = experiment(budget=Budget(trials=1, confirm_blocks=0))
     properties = {"spark.db.password": secret}
@@ -275,7 +263,9 @@ def test_secrets_are_written_nowhere(quick: Places, folder: Path) -> None:
         update={"properties": properties, "arguments": ("--token", secret)}
     )
     places = quick.model_copy(update={"tracking_uri": "sqlite:///mlruns/mlflow.db"})
-    results = tune(asked.model_copy(update={"workload": job}), execute=execute, places=places)
+    results = tune(
+        asked.model_copy(update={"workload": job}), execute=altered(told), places=places
+    )
     assert secret not in results.report.to_text(trials=True)
     written = [path for path in folder.rglob("*") if path.is_file()]
     assert len(written) > 10

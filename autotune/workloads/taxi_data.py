@@ -83,8 +83,6 @@ def main() -> None:
     making = place.parent / f".{place.name}.making-{os.getpid()}"
     try:
         write(spark, making, marker)
-        if place.is_dir():
-            place.rmdir()
         making.rename(place)
     finally:
         shutil.rmtree(making, ignore_errors=True)
@@ -227,10 +225,8 @@ def journeys(ids: DataFrame, seed: int) -> DataFrame:
             "lost": uniform(seed, "lost", row) < 0.015,
         }
     )
-    seconds = F.col("trip_distance") / F.least(
-        F.col("speed") + F.col("trip_distance") / 2, F.lit(45.0)
-    )
-    return frame.withColumn("seconds", F.floor(90 + 3600 * seconds))
+    pace = F.least(F.col("speed") + F.col("trip_distance") / 2, F.lit(45.0))
+    return frame.withColumn("seconds", F.floor(90 + 3600 * (F.col("trip_distance") / pace)))
 
 
 def fares(journeys: DataFrame, seed: int) -> DataFrame:
@@ -246,19 +242,17 @@ def fares(journeys: DataFrame, seed: int) -> DataFrame:
     rush = (hour >= 16) & (hour < 20) & (F.col("of_week") < 120)
     dark = (hour >= 20) | (hour < 6)
     toll = F.when(flat, 0.35).when(F.col("place") == LAGUARDIA, 0.4).otherwise(0.01)
-    means = pick((665, 325, 6, 4), uniform(seed, "payment", row)) + 1
-    people = pick((71, 14, 4, 2, 5.5, 3.5), uniform(seed, "people", row)) + 1
     paid = journeys.withColumns(
         {
-            "rate": rate,
-            "fare": fare,
-            "more": F.when(rush, 1.0).when(dark, 0.5).otherwise(0.0),
-            "tolls": F.when(uniform(seed, "tolls", row) < toll, 5.54).otherwise(0.0),
-            "payment_type": means,
-            "people": people,
+            "RatecodeID": rate,
+            "fare_amount": fare,
+            "extra": F.when(rush, 1.0).when(dark, 0.5).otherwise(0.0),
+            "tolls_amount": F.when(uniform(seed, "tolls", row) < toll, 5.54).otherwise(0.0),
+            "payment_type": pick((665, 325, 6, 4), uniform(seed, "payment", row)) + 1,
+            "passenger_count": pick((71, 14, 4, 2, 5.5, 3.5), uniform(seed, "people", row)) + 1,
         }
     )
-    return published(paid.withColumn("tip", tip(seed)), seed)
+    return published(paid.withColumn("tip_amount", tip(seed)), seed)
 
 
 def tip(seed: int) -> Column:
@@ -266,7 +260,7 @@ def tip(seed: int) -> Column:
     row = F.col("id")
     shares = table_of([0.0, 0.1, 0.2, 0.25, 0.3])
     share = F.element_at(shares, pick((6, 14, 55, 17, 8), uniform(seed, "tip", row)) + 1)
-    base = F.col("fare") + F.col("more") + F.col("tolls")
+    base = F.col("fare_amount") + F.col("extra") + F.col("tolls_amount")
     haggled = 0.9 + 0.2 * uniform(seed, "haggle", row)
     return F.when(F.col("payment_type") == 1, rounded(base * share * haggled, 2)).otherwise(0.0)
 
@@ -276,34 +270,28 @@ def published(paid: DataFrame, seed: int) -> DataFrame:
     row = F.col("id")
     start = F.col("hour") * 3600 + F.col("second")
     miles = F.col("trip_distance") * 0.75  # as the crow flies
-    found = ~F.col("lost")
+    found, stored = ~F.col("lost"), uniform(seed, "stored", row) < 0.005
 
     def where(degrees: Column) -> Column:
         return F.when(found, rounded(degrees, 6)).otherwise(0.0)
 
-    total = F.col("fare") + F.col("more") + F.col("tolls") + F.col("tip") + 0.5 + 0.3
+    parts = [F.col(name) for name in ("fare_amount", "extra", "tolls_amount", "tip_amount")]
     return paid.select(
         F.when(uniform(seed, "vendor", row) < 0.47, 1).otherwise(2).alias("VendorID"),
         at(start).alias("tpep_pickup_datetime"),
         at(start + F.col("seconds")).alias("tpep_dropoff_datetime"),
-        F.col("people").alias("passenger_count"),
-        "trip_distance",
+        *("passenger_count", "trip_distance"),
         where(F.col("longitude")).alias("pickup_longitude"),
         where(F.col("latitude")).alias("pickup_latitude"),
-        F.col("rate").alias("RatecodeID"),
-        F.when(uniform(seed, "stored", row) < 0.005, "Y")
-        .otherwise("N")
-        .alias("store_and_fwd_flag"),
+        "RatecodeID",
+        F.when(stored, "Y").otherwise("N").alias("store_and_fwd_flag"),
         where(F.col("longitude") + miles * F.sin("heading") / 52.4).alias("dropoff_longitude"),
         where(F.col("latitude") + miles * F.cos("heading") / 69.0).alias("dropoff_latitude"),
-        "payment_type",
-        F.col("fare").alias("fare_amount"),
-        F.col("more").alias("extra"),
+        *("payment_type", "fare_amount", "extra"),
         F.lit(0.5).alias("mta_tax"),
-        F.col("tip").alias("tip_amount"),
-        F.col("tolls").alias("tolls_amount"),
+        *("tip_amount", "tolls_amount"),
         F.lit(0.3).alias("improvement_surcharge"),
-        rounded(total, 2).alias("total_amount"),
+        rounded(sum(parts[1:], parts[0]) + 0.5 + 0.3, 2).alias("total_amount"),
     )
 
 

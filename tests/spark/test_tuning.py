@@ -17,11 +17,15 @@ KEYS = {"study", "status", "baseline_s", "best_s", "speedup", "trials", "failed"
         "overridden", "artifacts"}  # fmt: skip
 
 
-def example(name: str) -> str:
+def pyspark_home() -> Path:
     spec = importlib.util.find_spec("pyspark")
     assert spec is not None
     assert spec.origin is not None
-    return str(Path(spec.origin).parent / "examples" / "src" / "main" / "python" / name)
+    return Path(spec.origin).parent
+
+
+def example(name: str) -> str:
+    return str(pyspark_home() / "examples" / "src" / "main" / "python" / name)
 
 
 def tuned(autotune: Command, *command: str, flags: tuple[str, ...] = ()) -> dict[str, object]:
@@ -82,6 +86,15 @@ def test_a_job_that_writes_to_its_output_is_safe(places: Places, autotune: Comma
     )
     printed = tuned(autotune, "job.py", "{output}")
     assert [row["name"] for row in printed["overridden"]] == ["spark.sql.shuffle.partitions"]
+
+
+def test_a_jar(places: Places, autotune: Command) -> None:
+    # Spark's own SQL shell is a Java program in a JAR that comes with pyspark.
+    (jar,) = (pyspark_home() / "jars").glob("spark-hive-thriftserver_*.jar")
+    shell = "org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver"
+    query = "select id % 3 as k, count(*) from range(1000) group by 1"
+    printed = tuned(autotune, "--class", shell, str(jar), "-e", query)
+    assert printed["failed"] == 0
 
 
 @pytest.mark.old_spark
