@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from autotune import noise, schedule
 from autotune.domain import Config, Value
 from autotune.errors import EnvironmentFault
 from autotune.experiment import Experiment
 from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
-from autotune.record import Purpose, Trial
+from autotune.record import Trial
 from autotune.report import Overridden, ReportData, build
 from autotune.space import BoundSpace, bind, default_of
 from autotune.spark.properties import property_facts
+from autotune.standing import Standing, blocks, failed_winner, reference, winner
+from autotune.verdict import Verdict, VerdictKind, final
 from autotune.version import __version__
 
 
@@ -29,7 +30,7 @@ class Results(Value):
     """The outcome of a study."""
 
     experiment: Experiment
-    verdict: noise.Verdict
+    verdict: Verdict
     report: ReportData
     choice: Choice
     """What is recommended, beside what the person runs today."""
@@ -77,28 +78,60 @@ def bind_study(experiment: Experiment, trials: Sequence[Trial]) -> BoundSpace:
     )
 
 
-def judge_study(
-    experiment: Experiment, trials: Sequence[Trial], baseline: Config
-) -> noise.Verdict:
+def judge_study(experiment: Experiment, trials: Sequence[Trial], baseline: Config) -> Verdict:
     """Judge the winner by its confirmation blocks, and by nothing else."""
-    if not any(trial.purpose is Purpose.SEARCH for trial in trials):
-        return noise.Verdict(
-            kind=noise.VerdictKind.UNDECIDED,
+    start = reference(trials, baseline)
+    if start is not None and start.digest != baseline.digest:
+        return _works(experiment, trials, baseline)
+    standing = Standing(experiment, trials)
+    if experiment.challenger is None and not standing.searched:
+        return Verdict(
+            kind=VerdictKind.UNDECIDED,
             reason="nothing was tried yet: the time was up after the baseline",
+            advice="a longer --timeout would decide it",
         )
-    ordered = sorted(trials, key=lambda trial: trial.number)
-    repeats = [
-        value
-        for trial in ordered
-        if trial.config.digest == baseline.digest and trial.succeeded
-        if (value := trial.execution.value(experiment.objective)) is not None
-    ]
-    return noise.judge(
-        schedule.blocks(experiment, trials, baseline),
-        baseline_repeats=repeats,
-        beaten=schedule.winner(experiment, trials, baseline) is not None,
-        seed=experiment.seed,
-    )
+    return _confirmed(experiment, trials, baseline)
+
+
+def _confirmed(experiment: Experiment, trials: Sequence[Trial], start: Config) -> Verdict:
+    most = experiment.budget.confirm_blocks
+    if winner(experiment, trials, start) is None:
+        reason = "nothing that was tried is faster than your configuration"
+        return Verdict(kind=VerdictKind.NO_GAIN, reason=reason)
+    if (failed := failed_winner(experiment, trials, start)) is not None:
+        cause = (failed.execution.cause or failed.execution.status).replace("_", " ")
+        reason = f"the fastest of the search failed when it was measured again ({cause})"
+        return Verdict(kind=VerdictKind.NO_GAIN, reason=reason)
+    if not most:
+        reason = "no confirmation was asked for (0 blocks), so nothing can be claimed"
+        advice = "--confirm-blocks 6 would decide it"
+        return Verdict(kind=VerdictKind.UNDECIDED, reason=reason, advice=advice)
+    found = blocks(experiment, trials, start)
+    verdict = final(found, most, seed=experiment.seed)
+    if verdict.kind is VerdictKind.UNDECIDED and len(found) < most:
+        reason = f"{verdict.reason}; the time was up after {len(found)} of {most} blocks"
+        return verdict.model_copy(update={"reason": reason})
+    return verdict
+
+
+def _works(experiment: Experiment, trials: Sequence[Trial], baseline: Config) -> Verdict:
+    """Say that the person's own configuration fails, and how often the other one did not."""
+    failed = next(t for t in trials if t.config.digest == baseline.digest and not t.succeeded)
+    cause = (failed.execution.cause or failed.execution.status).replace("_", " ")
+    chosen = _recommended(experiment, trials, baseline)
+    good = sum(t.config.digest == chosen.digest and t.succeeded for t in trials)
+    times = "once" if good == 1 else f"{good} times"
+    reason = f"your configuration fails ({cause}); this one ran {times} to its end"
+    return Verdict(kind=VerdictKind.WORKS, reason=reason)
+
+
+def _recommended(experiment: Experiment, trials: Sequence[Trial], baseline: Config) -> Config:
+    """Return what to run from now on: the confirmed winner, else what it was compared with."""
+    start = reference(trials, baseline) or baseline
+    found = winner(experiment, trials, baseline)
+    if found is None:
+        return start
+    return found if _confirmed(experiment, trials, start).claimed else start
 
 
 def review(
@@ -114,14 +147,15 @@ def review(
     bound = bind_study(experiment, trials)
     facts = property_facts(experiment.machine.spark_version)
     verdict = judge_study(experiment, trials, bound.baseline)
-    winner = schedule.winner(experiment, trials, bound.baseline)
+    chosen = _recommended(experiment, trials, bound.baseline)
     found = overrides(experiment.workload, trials, facts)
     report = build(
         experiment,
         trials,
         verdict,
         baseline=bound.baseline,
-        winner=winner,
+        winner=winner(experiment, trials, bound.baseline),
+        chosen=chosen,
         overridden=[
             Overridden(name=o.name, asked=o.requested, effective=o.effective)
             for o in found.values()
@@ -130,7 +164,6 @@ def review(
         artifacts=places,
         next_commands=_next_commands(experiment, verdict),
     )
-    chosen = winner if verdict.claimed and winner is not None else bound.baseline
     choice = Choice(
         now=_without(chosen, bound.baseline, found),
         was=bound.baseline,
@@ -192,26 +225,28 @@ def artifact_texts(results: Results) -> dict[str, str]:
     }
 
 
-def gain_text(verdict: noise.Verdict) -> str | None:
+def gain_text(verdict: Verdict) -> str | None:
     """Return the confirmed gain in words; ``None``: none was confirmed."""
-    if not verdict.claimed or verdict.speedup is None:
+    if not verdict.claimed:
         return None
+    if verdict.speedup is None:
+        return verdict.reason
     return (
         f"{verdict.speedup:.2f}× faster (95 % interval {verdict.low:.2f}–{verdict.high:.2f},"
         f" {verdict.blocks} interleaved blocks)"
     )
 
 
-def _next_commands(experiment: Experiment, verdict: noise.Verdict) -> tuple[str, ...]:
+def _next_commands(experiment: Experiment, verdict: Verdict) -> tuple[str, ...]:
     name = shlex.quote(experiment.name)
     commands = [f"autotune show {name}", "autotune ui"]
     if verdict.claimed:
         return (f"autotune export {name} --to submit", *commands)
-    if not verdict.blocks and verdict.kind is noise.VerdictKind.UNDECIDED:
+    if not verdict.blocks and verdict.kind is VerdictKind.UNDECIDED:
         return ("the same command with a longer --timeout, to go on", *commands)
-    if verdict.kind is noise.VerdictKind.UNDECIDED:
+    if verdict.kind is VerdictKind.UNDECIDED:
         more = max(2 * experiment.budget.confirm_blocks, 6)
-        return (f"the same command with --confirm-blocks {more}, to decide it", *commands)
+        return (f"the same command with --confirm-blocks {more}, to measure on", *commands)
     more = 2 * experiment.budget.trials
     return (f"the same command with --trials {more}, to search on", *commands)
 

@@ -1,25 +1,41 @@
 """What comes next in a study: a pure function of the trials so far.
 
 Baseline first, more than once; then an expert's choice for this machine; then what the search
-proposes; towards the end the most promising configurations once more; at last the winner against
-the baseline, in interleaved blocks of random order. Nothing is remembered between calls, so a
-study that is continued goes on exactly where it stood.
+proposes, with promising configurations measured again; at last the winner against the baseline,
+in interleaved blocks of random order. Nothing is remembered between calls, so a study that is
+continued goes on exactly where it stood.
+
+The rules of measuring again (a repeat counts as an execution of the search):
+
+- the leader, or the baseline while nothing leads, after ``REFERENCE_EVERY`` executions of new
+  configurations: what shows by how much the machine has changed meanwhile;
+- in the last sixth of the budget, what was measured once and may still be the best: its value is
+  within two standard errors of the leader's. What is hopeless is never measured again;
+- a configuration that ran out of heap once more with the next step of memory, as a trial of its
+  own, if the machine has room for it.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
 from autotune import noise
 from autotune.domain import Config, Value
 from autotune.experiment import Experiment
-from autotune.record import Candidate, Origin, Purpose, Trial
+from autotune.record import Candidate, Execution, Origin, Purpose, Trial
+from autotune.standing import BLOCK, Derive, Standing, reference
+from autotune.verdict import is_settled
 
-REPEAT_EVERY = 6
-"""One in so many executions of the search is kept for measuring promising configs again."""
+REFERENCE_EVERY = 6
+LAST_SHARE = 6
+"""One in so many executions of the search, the last ones, is kept for promising configs."""
+RESCUES = 3
+"""So many steps of memory are tried when the person's own configuration runs out of it."""
 
-_SEARCHING = (Purpose.SEARCH, Purpose.REPEAT)
+Rescue = Callable[[Config, Execution], Config | None]
+"""Returns the next step of memory for a config that failed; ``None``: that would not help."""
 
 
 class Next(Value):
@@ -43,11 +59,13 @@ class Plan(Value):
         return self.baseline + self.search + self.confirm
 
 
-def planned(experiment: Experiment) -> Plan:
+def planned(experiment: Experiment, trials: Sequence[Trial] = ()) -> Plan:
     """Return the executions of the whole study when it goes through to its end."""
-    budget = experiment.budget
+    known = Standing(experiment, trials)
     return Plan(
-        baseline=budget.baseline_repeats, search=budget.trials, confirm=2 * budget.confirm_blocks
+        baseline=max(known.baselines_wanted(), len(known.baselines)),
+        search=0 if experiment.challenger else experiment.budget.trials,
+        confirm=BLOCK * experiment.budget.confirm_blocks,
     )
 
 
@@ -58,7 +76,10 @@ def next_trial(
     baseline: Config,
     expert: Config | None,
     propose: Callable[[], Config | None],
+    rescue: Rescue = lambda config, execution: None,
+    derive: Derive | None = None,
     search_time_left: bool = True,
+    confirm_time_left: bool = True,
 ) -> Next | None:
     """Return the next trial, or ``None`` when the study is complete.
 
@@ -68,75 +89,48 @@ def next_trial(
         baseline: what the person runs today.
         expert: a first guess for this machine, if there is one.
         propose: asks the search for a config; ``None`` when its space is used up.
+        rescue: the next step of memory for a config that ran out of it.
+        derive: trials → candidates; ``None``: :func:`autotune.noise.candidates`.
         search_time_left: whether the time budget allows another execution of the search.
+        confirm_time_left: whether it allows another execution at all.
     """
-    known = _Known(experiment, trials)
+    known = Standing(experiment, trials, derive)
     if not known.baselines or (
-        known.baselines[0].succeeded and len(known.baselines) < experiment.budget.baseline_repeats
+        known.baselines[0].succeeded and len(known.baselines) < known.baselines_wanted()
     ):
         return Next(purpose=Purpose.BASELINE, origin=Origin.BASELINE, config=baseline)
-    if not any(trial.succeeded for trial in known.baselines):
-        return None
-    if search_time_left and known.spent < experiment.budget.trials:
-        following = _search(known, expert=expert, propose=propose)
+    start = reference(trials, baseline)
+    if start is None:
+        return _rescued(known, rescue)
+    searching = search_time_left and experiment.challenger is None
+    if searching and known.spent < experiment.budget.trials:
+        following = _search(known, start, expert=expert, propose=propose, rescue=rescue)
         if following is not None:
             return following
-    return _confirm(known, baseline)
-
-
-def winner(experiment: Experiment, trials: Sequence[Trial], baseline: Config) -> Config | None:
-    """Return the config that is (to be) confirmed; ``None``: nothing beat the baseline."""
-    return _winner(_Known(experiment, trials), baseline)
-
-
-def blocks(
-    experiment: Experiment, trials: Sequence[Trial], baseline: Config
-) -> tuple[tuple[float, float], ...]:
-    """Return the complete confirmation blocks: (baseline, winner) values, in order of time."""
-    known = _Known(experiment, trials)
-    pairs = zip(known.confirming[::2], known.confirming[1::2], strict=False)
-    found = []
-    for pair in pairs:
-        values = {
-            trial.config.digest == baseline.digest: trial.execution.value(experiment.objective)
-            for trial in pair
-            if trial.succeeded
-        }
-        before, after = values.get(True), values.get(False)
-        if before is not None and after is not None:
-            found.append((before, after))
-    return tuple(found)
-
-
-class _Known:
-    """The trials sorted by what they were for."""
-
-    def __init__(self, experiment: Experiment, trials: Sequence[Trial]) -> None:
-        self.experiment = experiment
-        self.trials = sorted(trials, key=lambda trial: trial.number)
-        self.baselines = [t for t in self.trials if t.purpose is Purpose.BASELINE]
-        self.spent = sum(t.purpose in _SEARCHING for t in self.trials)
-        last = max((t.number for t in self.trials if t.purpose in _SEARCHING), default=-1)
-        # A study that is continued with a larger budget confirms its winner afresh.
-        self.confirming = [
-            t for t in self.trials if t.purpose is Purpose.CONFIRM and t.number > last
-        ]
-        self.settled = [t for t in self.trials if t not in self.confirming]
-
-    def candidates(self) -> tuple[Candidate, ...]:
-        return noise.candidates(self.settled, self.experiment.objective)
+    return _confirm(known, start) if confirm_time_left else None
 
 
 def _search(
-    known: _Known, *, expert: Config | None, propose: Callable[[], Config | None]
+    known: Standing,
+    start: Config,
+    *,
+    expert: Config | None,
+    propose: Callable[[], Config | None],
+    rescue: Rescue,
 ) -> Next | None:
     tried = {trial.config.digest for trial in known.trials}
+    if (grown := _retried(known, tried, rescue)) is not None:
+        return Next(purpose=Purpose.SEARCH, origin=Origin.RESCUE, config=grown)
     if expert is not None and expert.digest not in tried:
         return Next(purpose=Purpose.SEARCH, origin=Origin.EXPERT, config=expert)
     budget = known.experiment.budget.trials
-    again = _promising(known)
-    last = budget - known.spent <= budget // REPEAT_EVERY
-    config = again if last and again is not None else propose() or again
+    candidates = known.candidates()
+    again: Config | None = None
+    if _since_reference(known) >= REFERENCE_EVERY:
+        again = _leader(candidates, start)
+    elif budget - known.spent <= budget // LAST_SHARE:
+        again = _promising(candidates, start)
+    config = again or propose() or _promising(candidates, start)
     if config is None:
         return None
     if config.digest in tried:
@@ -144,47 +138,83 @@ def _search(
     return Next(purpose=Purpose.SEARCH, origin=Origin.SAMPLER, config=config)
 
 
-def _promising(known: _Known) -> Config | None:
-    """Return the best config that was measured only once and looks better than the baseline."""
-    candidates = known.candidates()
-    start = noise.baseline_value(known.settled, known.experiment.objective)
+def _retried(known: Standing, tried: set[str], rescue: Rescue) -> Config | None:
+    """Return the next step of memory for the last config, if that is what it failed for."""
+    last = known.trials[-1]
+    if last.purpose is not Purpose.SEARCH or last.succeeded or last.origin is Origin.RESCUE:
+        return None
+    grown = rescue(last.config, last.execution)
+    return None if grown is None or grown.digest in tried else grown
+
+
+def _since_reference(known: Standing) -> int:
+    """Return how many new configs were executed since one that had been measured before."""
+    seen: set[str] = set()
+    count = 0
+    for trial in known.trials:
+        count = 0 if trial.config.digest in seen else count + 1
+        seen.add(trial.config.digest)
+    return count
+
+
+def _leader(candidates: Sequence[Candidate], start: Config) -> Config:
+    best = noise.best(candidates)
+    return start if best is None else best.config
+
+
+def _promising(candidates: Sequence[Candidate], start: Config) -> Config | None:
+    """Return the best config that was measured only once and may still beat all others."""
+    best = noise.best(candidates)
+    own = next((c for c in candidates if c.config.digest == start.digest), None)
+    if best is None or best.value is None:
+        return None
+    bar = own.value if own is not None and own.value is not None else math.inf
     once = [
-        candidate
-        for candidate in candidates
-        if candidate.value is not None
-        and candidate.measured == 1
-        and not (candidate.failed or candidate.censored)
-        and (start is None or candidate.value < start)
+        c
+        for c in candidates
+        if c.value is not None and c.measured == 1 and not (c.failed or c.censored)
+        if c.value < bar and _may_be_best(c, best)
     ]
     return min(once, key=lambda c: c.value or 0.0).config if once else None
 
 
-def _origin(known: _Known, config: Config) -> Origin:
+def _may_be_best(candidate: Candidate, best: Candidate) -> bool:
+    behind = math.log((candidate.value or 1.0) / (best.value or 1.0))
+    return behind <= 2 * math.hypot(candidate.error or 0.0, best.error or 0.0)
+
+
+def _origin(known: Standing, config: Config) -> Origin:
     return next(
         (t.origin for t in known.trials if t.config.digest == config.digest), Origin.SAMPLER
     )
 
 
-def _winner(known: _Known, baseline: Config) -> Config | None:
-    for trial in known.confirming:
-        if trial.config.digest != baseline.digest:
-            return trial.config
-    best = noise.best(known.candidates())
-    if best is None or best.config.digest == baseline.digest:
+def _rescued(known: Standing, rescue: Rescue) -> Next | None:
+    """Look for a start that works, from the person's own configuration upwards."""
+    last = known.trials[-1]
+    if len(known.searched) >= RESCUES:
         return None
-    return best.config
+    grown = rescue(last.config, last.execution)
+    if grown is None or grown.digest in {trial.config.digest for trial in known.trials}:
+        return None
+    return Next(purpose=Purpose.SEARCH, origin=Origin.RESCUE, config=grown)
 
 
-def _confirm(known: _Known, baseline: Config) -> Next | None:
+def _confirm(known: Standing, start: Config) -> Next | None:
     done = len(known.confirming)
-    if done >= 2 * known.experiment.budget.confirm_blocks:
+    most = known.experiment.budget.confirm_blocks
+    chosen = known.winner(start)
+    if chosen is None or done >= BLOCK * most or known.failed_winner(start) is not None:
         return None
-    chosen = _winner(known, baseline)
-    if chosen is None:
+    block, position = divmod(done, BLOCK)
+    if (
+        position == 0
+        and block
+        and is_settled(known.blocks(start), most, seed=known.experiment.seed)
+    ):
         return None
-    pair = [chosen, baseline]
-    block, position = divmod(done, 2)
-    random.Random(f"{known.experiment.seed}/{len(known.settled)}/{block}").shuffle(pair)
-    config = pair[position]
-    origin = Origin.BASELINE if config is baseline else _origin(known, config)
+    order = [chosen, start, start]
+    random.Random(f"{known.experiment.seed}/{len(known.settled)}/{block}").shuffle(order)
+    config = order[position]
+    origin = Origin.BASELINE if config is start else _origin(known, config)
     return Next(purpose=Purpose.CONFIRM, origin=origin, config=config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from autotune import noise, schedule, search
 from autotune.domain import Config
@@ -13,20 +13,27 @@ from autotune.experiment import Experiment
 from autotune.expert import expert_config
 from autotune.ledger import Ledger
 from autotune.measure import measure, overrides
+from autotune.news import News
 from autotune.record import (
     Candidate,
-    Cause,
     Checkpoint,
     Execute,
+    Execution,
     Purpose,
     Step,
     Trial,
     trial_names,
 )
+from autotune.rescue import lacks_heap, more_memory
 from autotune.results import Results, artifact_texts, bind_study
+from autotune.sameness import Answer, checked, expected_answer
 from autotune.schedule import Next
 from autotune.spark.properties import property_facts
+from autotune.standing import BLOCK, reference
 from autotune.study import Study
+
+RESERVED_BLOCKS = 3
+"""Of the time budget so many confirmation blocks are kept free while the search goes on."""
 
 
 class Session:
@@ -42,27 +49,33 @@ class Session:
         self.experiment = experiment
         self.study = study
         self.ledger = ledger
-        self.on_event = on_event
         self.facts = property_facts(experiment.machine.spark_version)
         self.began = time.monotonic()
         self.bound = bind_study(self.experiment, self.study.trials)
-        self._named: set[str] = set()
-        self._candidates: tuple[Candidate, ...] = ()
-        self._derived_from = -1
+        self._derived: dict[tuple[int, ...], tuple[Candidate, ...]] = {}
+        self._confirming = False
         self._told_unpublished = False
-        self._announce()
+        self.news = News(experiment, lambda: study.trials, self._derive, on_event)
+        self.news.announce()
 
     def next_trial(self) -> Next | None:
         """Ask the schedule, with the space as it is known by now."""
         self.bound = bind_study(self.experiment, self.study.trials)
-        return schedule.next_trial(
+        upcoming = schedule.next_trial(
             self.experiment,
             self.study.trials,
             baseline=self.bound.baseline,
             expert=expert_config(self.bound, self.experiment.profile),
             propose=self._propose,
-            search_time_left=self._search_time_left(),
+            rescue=self._rescue,
+            derive=self._derive,
+            search_time_left=not self._confirming and self._time_left(RESERVED_BLOCKS),
+            confirm_time_left=self._time_left(0),
         )
+        # Once the winner is being confirmed this session searches no more, else a confirmation
+        # that ends early would leave time for another winner, and another chance to be lucky.
+        self._confirming = upcoming is not None and upcoming.purpose is Purpose.CONFIRM
+        return upcoming
 
     def measure(self, upcoming: Next, execute: Execute) -> Trial:
         """Execute what comes next, under a number that is claimed first."""
@@ -71,9 +84,9 @@ class Session:
         began = time.monotonic()
 
         def watch(checkpoint: Checkpoint) -> None:
-            self._tell(EventKind.RUNNING, running_s=time.monotonic() - began)
+            self.news.tell(EventKind.RUNNING, running_s=time.monotonic() - began)
 
-        self._tell(EventKind.STARTED, text=upcoming.purpose.value)
+        self.news.tell(EventKind.STARTED, text=upcoming.purpose.value)
         measured = measure(
             self.experiment.workload,
             upcoming.config,
@@ -82,13 +95,20 @@ class Session:
             incumbent=self._incumbent_steps() if upcoming.purpose is Purpose.SEARCH else (),
             watch=watch,
         )
+        execution, match = checked(
+            measured.execution,
+            self._answer(),
+            own=upcoming.config.digest == self._reference().digest,
+            tolerance=self.experiment.output_tolerance,
+        )
         return Trial(
             number=number,
             purpose=upcoming.purpose,
             origin=upcoming.origin,
             config=upcoming.config,
-            execution=measured.execution,
+            execution=execution,
             limits=limits,
+            output_match=match,
             extrapolated_s=measured.extrapolated_s,
         )
 
@@ -96,8 +116,11 @@ class Session:
         """Add the trial to the record that counts, then to the one that people look at."""
         self.study.add(trial, self.bound.encode(trial.config), self.bound.dimensions)
         names = trial_names(self.study.trials)
-        self._tell(EventKind.FINISHED, trial=trial, name=names[trial.number])
-        self._name_overrides()
+        self.news.tell(EventKind.FINISHED, trial=trial, name=names[trial.number])
+        found = overrides(self.experiment.workload, self.study.trials, self.facts)
+        self.news.name_overrides(found.values())
+        answer = self._answer()
+        self.news.name_wobbles(answer.wobbles if answer else ())
         self.publish()
 
     def publish(self) -> None:
@@ -154,24 +177,40 @@ class Session:
 
     def check_baseline(self) -> None:
         """Say so when the person's own configuration never succeeded."""
-        baselines = [t for t in self.study.trials if t.purpose is Purpose.BASELINE]
-        if any(trial.succeeded for trial in baselines):
+        trials = self.study.trials
+        if reference(trials, self.bound.baseline) is not None:
             return
-        execution = baselines[0].execution
+        execution = trials[0].execution
         cause = (execution.cause or execution.status).replace("_", " ")
+        more = f", and with {len(trials) - 1} steps of more memory" if len(trials) > 1 else ""
         message = (
-            f"the job fails with your own configuration ({cause}), so there is nothing to compare"
-            f" with; make it run once with spark-submit, then tune it:\n{execution.error or ''}"
+            f"the job fails with your own configuration ({cause}){more}, so there is nothing to"
+            " compare with; make it run once with spark-submit, then tune it:\n"
+            f"{execution.error or ''}"
         )
         raise NoUsableResult(message.rstrip().removesuffix(":"))
 
     def _known(self) -> tuple[Candidate, ...]:
-        """Derive the candidates, again only when there are more trials."""
-        trials = self.study.trials
-        if self._derived_from != len(trials):
-            self._candidates = noise.candidates(trials, self.experiment.objective)
-            self._derived_from = len(trials)
-        return self._candidates
+        return self._derive(self.study.trials)
+
+    def _derive(self, trials: Sequence[Trial]) -> tuple[Candidate, ...]:
+        """Derive the candidates, again only when there are other trials."""
+        numbers = tuple(trial.number for trial in trials)
+        if numbers not in self._derived:
+            found = noise.candidates(trials, self.experiment.objective)
+            self._derived = {numbers: found, **dict(list(self._derived.items())[:1])}
+        return self._derived[numbers]
+
+    def _reference(self) -> Config:
+        return reference(self.study.trials, self.bound.baseline) or self.bound.baseline
+
+    def _answer(self) -> Answer | None:
+        return expected_answer(
+            self.study.trials, self._reference(), self.experiment.output_tolerance
+        )
+
+    def _rescue(self, config: Config, execution: Execution) -> Config | None:
+        return more_memory(self.bound, config) if lacks_heap(execution) else None
 
     def _propose(self) -> Config | None:
         return search.propose(
@@ -193,79 +232,18 @@ class Session:
 
     def _not_published(self, fault: EnvironmentFault) -> None:
         if not self._told_unpublished:
-            self._tell(EventKind.NOTE, text=f"not published yet: {fault}")
+            self.news.tell(EventKind.NOTE, text=f"not published yet: {fault}")
         self._told_unpublished = True
 
     def _baseline_duration_s(self) -> float | None:
-        return noise.median_duration_s(
-            [t for t in self.study.trials if t.config.digest == self.bound.baseline.digest]
-        )
+        start = self._reference().digest
+        return noise.median_duration_s([t for t in self.study.trials if t.config.digest == start])
 
-    def _search_time_left(self) -> bool:
-        """Keep enough of the time for the confirmation."""
+    def _time_left(self, reserved_blocks: int) -> bool:
+        """Whether another execution fits, so many blocks of the confirmation kept free."""
         timeout_s = self.experiment.budget.timeout_s
         if timeout_s is None:
             return True
         each_s = self._baseline_duration_s() or 0.0
-        kept_s = 2 * self.experiment.budget.confirm_blocks * each_s
-        return time.monotonic() - self.began + each_s + kept_s < timeout_s
-
-    def _announce(self) -> None:
-        plan = schedule.planned(self.experiment)
-        known = len(self.study.trials)
-        self._tell(
-            EventKind.NOTE,
-            text=f"study {self.study.name}: {plan.total} executions at most"
-            f" (baseline {plan.baseline}, search {plan.search}, confirmation {plan.confirm})"
-            + (f"; {known} are measured already" if known else ""),
-        )
-        if not self.experiment.workload.ours and not known:
-            self._tell(
-                EventKind.NOTE,
-                text=f"your job will be executed up to {plan.total} times: it must be safe to"
-                " repeat. After the first execution its event log is checked for writes outside"
-                " its scratch folder",
-            )
-
-    def _name_overrides(self) -> None:
-        found = overrides(self.experiment.workload, self.study.trials, self.facts)
-        for override in found.values():
-            if override.name not in self._named:
-                self._named.add(override.name)
-                self._tell(
-                    EventKind.NOTE,
-                    text=f"{override.name}: the job itself sets {override.effective[:60]}, so"
-                    " it is left out of the search",
-                )
-
-    def _tell(
-        self,
-        kind: EventKind,
-        *,
-        text: str = "",
-        name: str = "",
-        trial: Trial | None = None,
-        running_s: float = 0.0,
-    ) -> None:
-        trials = self.study.trials
-        objective = self.experiment.objective
-        best = noise.best(self._known())
-        plan = schedule.planned(self.experiment)
-        walls = [t.execution.wall_s for t in trials]
-        left = max(plan.total - len(trials), 0)
-        self.on_event(
-            Event(
-                kind=kind,
-                text=text,
-                name=name,
-                trial=trial,
-                done=len(trials),
-                total=plan.total,
-                failed=sum(not t.succeeded for t in trials),
-                out_of_memory=sum(t.execution.cause is Cause.OUT_OF_MEMORY for t in trials),
-                baseline=noise.baseline_value(trials, objective),
-                best=best.value if best else None,
-                running_s=running_s,
-                left_s=left * sum(walls) / len(walls) if walls else None,
-            )
-        )
+        kept = BLOCK * min(self.experiment.budget.confirm_blocks, reserved_blocks)
+        return time.monotonic() - self.began + each_s * (1 + kept) < timeout_s

@@ -10,7 +10,6 @@ import pytest
 
 from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, Objective, Workload
 from autotune.experiment import Experiment
-from autotune.noise import Verdict, VerdictKind
 from autotune.record import (
     Cause,
     Execution,
@@ -25,13 +24,14 @@ from autotune.record import (
 from autotune.report import ReportData, build, profile_text, rows_text, studies_text
 from autotune.report.data import Overridden
 from autotune.space import Parameter, ParameterType, Space
+from autotune.verdict import Verdict, VerdictKind
 
 EXPECTED = Path(__file__).parent / "data" / "reports"
 PARTITIONS, CODEC = "spark.sql.shuffle.partitions", "spark.io.compression.codec"
 BASELINE = Config(properties={PARTITIONS: None, CODEC: "lz4"}, arguments={"level": "NONE"})
 WINNER = Config(properties={PARTITIONS: "8", CODEC: "zstd"}, arguments={"level": "NONE"})
 GAIN = Verdict(
-    kind=VerdictKind.GAIN, speedup=1.6, low=1.4, high=1.8, blocks=3, aa_spread=0.05, reason="Sure."
+    kind=VerdictKind.GAIN, speedup=1.6, low=1.4, high=1.8, blocks=3, aa_ratio=1.05, reason="Sure."
 )
 KEEP = Verdict(
     kind=VerdictKind.NO_GAIN,
@@ -199,7 +199,15 @@ def test_dict_of_a_confirmed_gain() -> None:
     assert len(made().to_dict(trials=True)["trial_list"]) == 8
 
 
-@pytest.mark.parametrize("kind", [kind for kind in VerdictKind if kind is not VerdictKind.GAIN])
+def test_a_configuration_that_works_where_the_own_one_fails_has_no_speedup() -> None:
+    report = made(Verdict(kind=VerdictKind.WORKS, reason="It fails."))
+    data, text = report.to_dict(), report.to_text(width=100, color=False)
+    assert data["confirmed"] is True
+    assert data["speedup"] is None
+    assert "faster" not in text.splitlines()[1]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in VerdictKind if not Verdict(kind=kind).claimed])
 def test_only_what_was_confirmed_is_called_a_gain(kind: VerdictKind) -> None:
     verdict = GAIN.model_copy(update={"kind": kind})
     report = made(verdict)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from autotune.domain import Config
 from autotune.experiment import Budget, Experiment
 from autotune.record import Cause, Execution, Origin, Purpose, Status, Trial
-from autotune.schedule import Next, blocks, next_trial, planned, winner
+from autotune.schedule import Next, Rescue, next_trial, planned
+from autotune.standing import blocks, failed_winner, reference, winner
+from autotune.verdict import Block
 from tests.surfaces import experiment as simulated
 
 KEY = "spark.sql.shuffle.partitions"
@@ -41,7 +43,11 @@ def trial(
 
 
 def ask(
-    trials: Sequence[Trial], asked: Experiment | None = None, *, time_left: bool = True
+    trials: Sequence[Trial],
+    asked: Experiment | None = None,
+    *,
+    time_left: bool = True,
+    rescue: Rescue = lambda config, execution: None,
 ) -> Next | None:
     known = [OTHER, Config(properties={KEY: "32"}), Config(properties={KEY: "64"})]
     tried = {t.config.digest for t in trials}
@@ -52,6 +58,7 @@ def ask(
         expert=EXPERT,
         propose=lambda: next((c for c in known if c.digest not in tried), None),
         search_time_left=time_left,
+        rescue=rescue,
     )
 
 
@@ -70,19 +77,22 @@ TIMES = {"unset": 100.0, "8": 90.0, "16": 50.0, "32": 70.0, "64": 95.0}
 
 def test_a_study_goes_baseline_expert_search_confirmation() -> None:
     trials = play(TIMES, experiment())
-    assert [t.purpose for t in trials] == [P.BASELINE] * 2 + [P.SEARCH] * 3 + [P.CONFIRM] * 4
+    assert [t.purpose for t in trials] == [P.BASELINE] * 2 + [P.SEARCH] * 3 + [P.CONFIRM] * 6
     assert trials[2].config == EXPERT
     confirmed = [t.config for t in trials[5:]]
-    assert sorted(c.digest for c in confirmed) == sorted([OTHER.digest, BASELINE.digest] * 2)
-    for block in (confirmed[:2], confirmed[2:]):
-        assert {c.digest for c in block} == {OTHER.digest, BASELINE.digest}
+    for block in (confirmed[:3], confirmed[3:]):
+        assert sorted(c.digest for c in block) == sorted(
+            [OTHER.digest, BASELINE.digest, BASELINE.digest]
+        )
     assert len(trials) == planned(experiment()).total
 
 
 def test_the_order_inside_blocks_is_drawn() -> None:
-    asked = experiment(confirm_blocks=12)
-    confirmed = [t for t in play(TIMES, asked) if t.purpose is P.CONFIRM]
-    firsts = {t.config.digest for t in confirmed[::2]}
+    firsts = set()
+    for seed in range(10):
+        asked = experiment().model_copy(update={"seed": seed})
+        confirmed = [t for t in play(TIMES, asked) if t.purpose is P.CONFIRM]
+        firsts |= {t.config.digest for t in confirmed[::3]}
     assert firsts == {OTHER.digest, BASELINE.digest}
 
 
@@ -128,12 +138,111 @@ def test_when_time_is_up_the_confirmation_still_takes_place() -> None:
     assert upcoming.purpose is P.CONFIRM
 
 
-def test_promising_configs_are_measured_again_within_the_budget() -> None:
-    trials = play(TIMES, experiment(trials=6))
+def again(seconds: dict[str, float], asked: Experiment) -> list[str | None]:
+    trials = play(seconds, asked)
     searching = [t for t in trials if t.purpose in (P.SEARCH, P.REPEAT)]
-    again = [t.config.properties[KEY] for t in searching if t.purpose is P.REPEAT]
-    assert again == ["16", "32"]
-    assert len(searching) == 6
+    assert len(searching) <= asked.budget.trials
+    return [t.config.properties[KEY] for t in searching if t.purpose is P.REPEAT]
+
+
+def test_what_may_be_the_best_is_measured_again_within_the_budget() -> None:
+    assert again({**TIMES, "32": 52.0}, experiment(trials=6)) == ["16", "32"]
+
+
+def test_what_is_hopeless_is_not() -> None:
+    assert again(TIMES, experiment(trials=6)) == ["16"]
+    assert again({**TIMES, "16": 120.0, "32": 130.0}, experiment(trials=6)) == ["8"]
+
+
+def test_what_leads_is_measured_again_after_six_new_configs() -> None:
+    numbers = [str(n) for n in range(100, 130)]
+    configs = [Config(properties={KEY: n}) for n in numbers]
+    trials = [trial(i, P.BASELINE, BASELINE, 100.0) for i in range(2)]
+    asked = experiment(trials=30)
+    for number in range(2, 20):
+        tried = {t.config.digest for t in trials}
+        upcoming = next_trial(
+            asked,
+            trials,
+            baseline=BASELINE,
+            expert=None,
+            propose=lambda tried=tried: next(c for c in configs if c.digest not in tried),
+        )
+        assert upcoming is not None
+        trials.append(trial(number, upcoming.purpose, upcoming.config, 100.0 - number))
+    repeats = [t.number for t in trials if t.purpose is P.REPEAT]
+    assert repeats == [8, 15]
+    assert trials[8].config == trials[7].config
+
+
+def test_a_cold_start_is_followed_by_one_more_baseline() -> None:
+    asked = experiment(baseline_repeats=3)
+    trials = [trial(i, P.BASELINE, BASELINE, s) for i, s in enumerate((140.0, 100.0, 101.0))]
+    upcoming = ask(trials, asked)
+    assert upcoming is not None
+    assert upcoming.purpose is P.BASELINE
+    trials.append(trial(3, P.BASELINE, BASELINE, 100.0))
+    upcoming = ask(trials, asked)
+    assert upcoming is not None
+    assert upcoming.purpose is P.SEARCH
+
+
+def test_the_longer_an_execution_the_fewer_baselines() -> None:
+    budget = Budget()
+    assert [budget.baselines(s) for s in (None, 30.0, 700.0, 4000.0)] == [3, 3, 2, 1]
+    assert Budget(baseline_repeats=5).baselines(4000.0) == 5
+
+
+def grown(config: Config, execution: Execution) -> Config | None:
+    """Double the number, up to 32."""
+    assert not execution.duration_s
+    number = int(config.properties[KEY] or 4) * 2
+    return Config(properties={KEY: str(number)}) if number <= 32 else None
+
+
+def test_what_ran_out_of_memory_is_tried_once_more_with_the_next_step() -> None:
+    trials = [trial(i, P.BASELINE, BASELINE, 100.0) for i in range(2)]
+    trials.append(trial(2, P.SEARCH, EXPERT, None))
+    upcoming = ask(trials, rescue=grown)
+    assert upcoming == Next(purpose=P.SEARCH, origin=Origin.RESCUE, config=OTHER)
+    trials.append(trial(3, P.SEARCH, OTHER, None, origin=Origin.RESCUE))
+    upcoming = ask(trials, rescue=grown)
+    assert upcoming is not None
+    assert upcoming.origin is Origin.SAMPLER
+
+
+def test_a_baseline_that_fails_is_followed_by_a_start_that_works() -> None:
+    trials = [trial(0, P.BASELINE, BASELINE, None)]
+    upcoming = ask(trials, rescue=grown)
+    assert upcoming == Next(purpose=P.SEARCH, origin=Origin.RESCUE, config=EXPERT)
+    trials.append(trial(1, P.SEARCH, EXPERT, None, origin=Origin.RESCUE))
+    trials.append(trial(2, P.SEARCH, OTHER, 70.0, origin=Origin.RESCUE))
+    assert reference(trials, BASELINE) == OTHER
+    upcoming = ask(trials, rescue=grown)
+    assert upcoming is not None
+    assert upcoming.purpose is P.SEARCH
+
+
+def test_when_no_step_of_memory_helps_the_study_ends() -> None:
+    trials = [trial(0, P.BASELINE, BASELINE, None)]
+    while (upcoming := ask(trials, rescue=grown)) is not None:
+        trials.append(trial(len(trials), P.SEARCH, upcoming.config, None))
+    assert len(trials) == 4
+    assert reference(trials, BASELINE) is None
+
+
+def test_a_winner_that_fails_in_the_confirmation_is_measured_no_more() -> None:
+    trials = play(TIMES, experiment())[:5]
+    trials.append(trial(5, P.CONFIRM, OTHER, None))
+    assert ask(trials) is None
+    assert failed_winner(experiment(), trials, BASELINE) == trials[5]
+
+
+def test_a_comparison_goes_straight_to_the_blocks() -> None:
+    asked = experiment(baseline_repeats=1).model_copy(update={"challenger": OTHER})
+    trials = play({**TIMES, "16": 130.0}, asked)
+    assert [t.purpose for t in trials] == [P.BASELINE] + [P.CONFIRM] * 6
+    assert winner(asked, trials, BASELINE) == OTHER
 
 
 def test_the_winner_stays_the_same_while_it_is_confirmed() -> None:
@@ -153,9 +262,12 @@ def test_a_larger_budget_searches_on_and_confirms_afresh() -> None:
     assert blocks(more, [*trials, following], BASELINE) == ()
 
 
-def test_blocks_pair_what_was_measured_side_by_side() -> None:
+def test_blocks_join_what_was_measured_side_by_side() -> None:
     trials = play(TIMES, experiment())
-    assert blocks(experiment(), trials, BASELINE) == ((100.0, 50.0), (100.0, 50.0))
+    assert (
+        blocks(experiment(), trials, BASELINE)
+        == (Block(baseline=(100.0, 100.0), winner=50.0),) * 2
+    )
 
 
 def test_a_block_with_a_failure_does_not_count() -> None:

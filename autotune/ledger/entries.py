@@ -28,6 +28,8 @@ MAX_PARAM_CHARS: Final = 6000
 MAX_TAG_CHARS: Final = 4990
 MAX_KEY_CHARS: Final = 250
 BEST_IN_NOTE: Final = 10
+WATCHED: Final = ("peak_tree_memory_bytes", "peak_scratch_bytes")
+"""Metrics that are known of every execution, also of one whose event log tells nothing."""
 
 RUN_STATES: Final = {
     Status.SUCCEEDED: "FINISHED",
@@ -114,8 +116,10 @@ def metrics(trial: Trial, trials: Sequence[Trial]) -> dict[str, float]:
     """
     execution = trial.execution
     numbers: dict[str, float | None] = {"wall_s": execution.wall_s}
-    if execution.metrics != Metrics():
-        numbers |= {name: float(value) for name, value in execution.metrics if value is not None}
+    told = dict(execution.metrics)
+    if execution.metrics.model_copy(update=dict.fromkeys(WATCHED)) == Metrics():
+        told = {name: told[name] for name in WATCHED}
+    numbers |= {name: float(value) for name, value in told.items() if value is not None}
     if trial.succeeded:
         duration_s = numbers["duration_s"] = execution.duration_s
         reference_s = baseline_s(trials, up_to=trial.number)
@@ -124,8 +128,8 @@ def metrics(trial: Trial, trials: Sequence[Trial]) -> dict[str, float]:
     else:
         numbers["elapsed_s"] = execution.duration_s
         numbers["extrapolated_s"] = trial.extrapolated_s
-    if execution.cause is Cause.OUTPUT_MISMATCH:
-        numbers["output_match"] = 0.0
+    if trial.output_match is not None:
+        numbers["output_match"] = float(trial.output_match)
     return finite(numbers)
 
 

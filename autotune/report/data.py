@@ -14,6 +14,7 @@ from pydantic import Field
 
 from autotune.domain import Config, Machine, Objective, Value
 from autotune.experiment import Experiment
+from autotune.noise import cold_start
 from autotune.record import Trial
 from autotune.redaction import Secrets
 from autotune.report.rows import (
@@ -29,7 +30,7 @@ from autotune.report.rows import (
 )
 
 if TYPE_CHECKING:
-    from autotune.noise import Verdict
+    from autotune.verdict import Verdict
 
 __all__ = ["Overridden", "ReportData", "build", "machine_line"]
 
@@ -54,6 +55,16 @@ class ReportData(Value):
     blocks: int
     verdict: str
     reason: str
+    advice: str = ""
+    """What would decide it."""
+    measured: float | None = None
+    """The ratio of medians as it came out, before what a winner owes to luck is taken off."""
+    aa_ratio: float | None = None
+    """What the confirmation shows for the baseline against itself."""
+    answers: str = ""
+    """Whether the job still gives the same answer."""
+    cold_start_s: float | None = None
+    """Of the first execution, if it was a cold one and was set apart."""
     trials: int
     failed: int
     causes: dict[str, int] = Field(default={})
@@ -100,6 +111,11 @@ class ReportData(Value):
             "blocks": self.blocks,
             "verdict": self.verdict,
             "reason": self.reason,
+            "advice": self.advice,
+            "measured": self.measured,
+            "aa_ratio": self.aa_ratio,
+            "answers": self.answers,
+            "cold_start_s": self.cold_start_s,
             "trials": self.trials,
             "failed": self.failed,
             "causes": self.causes,
@@ -124,6 +140,7 @@ def build(
     *,
     baseline: Config,
     winner: Config | None = None,
+    chosen: Config | None = None,
     status: str = "finished",
     overridden: Sequence[Overridden] = (),
     not_claimed: Sequence[str] = (),
@@ -139,6 +156,7 @@ def build(
         verdict: the judgement of the confirmation.
         baseline: what the person runs today.
         winner: the candidate that was, or would have been, confirmed.
+        chosen: what is recommended; ``None``: a confirmed winner, else the baseline.
         status: how the study ended: ``finished``, ``interrupted`` …
         overridden: parameters that the job sets by itself.
         not_claimed: what else must not be read as a result, one line each.
@@ -146,8 +164,8 @@ def build(
         artifacts: what it is → where it is.
         next_commands: what the person may want to type now.
     """
-    confirmed = verdict.claimed and winner is not None
-    chosen = winner if confirmed and winner is not None else baseline
+    chosen = chosen or (winner if verdict.claimed else None) or baseline
+    confirmed = verdict.claimed and chosen.digest != baseline.digest
     secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
     causes = Counter(
         str((t.execution.cause or t.execution.status).value) for t in trials if not t.succeeded
@@ -168,6 +186,11 @@ def build(
         blocks=verdict.blocks,
         verdict=verdict.kind.value,
         reason=verdict.reason,
+        advice=verdict.advice,
+        measured=verdict.measured,
+        aa_ratio=verdict.aa_ratio,
+        answers=answer_line(experiment, trials),
+        cold_start_s=_cold_start_s(experiment, trials),
         trials=len(trials),
         failed=sum(causes.values()),
         causes=dict(sorted(causes.items())),
@@ -196,6 +219,24 @@ def machine_line(machine: Machine) -> str:
         machine.platform,
     ]
     return " · ".join(part for part in parts if part)
+
+
+def answer_line(experiment: Experiment, trials: Sequence[Trial]) -> str:
+    """Return in a line whether the executions gave the baseline's answer."""
+    if not experiment.workload.outputs:
+        return "output not compared: the job names none"
+    same = sum(trial.output_match is True for trial in trials)
+    wrong = sum(trial.output_match is False for trial in trials)
+    if not same + wrong:
+        return "output not compared: nothing but the baseline ran to its end"
+    if wrong:
+        return f"other output in {wrong} of {same + wrong} executions compared; those never win"
+    return f"same output as your configuration's in all {same} executions compared"
+
+
+def _cold_start_s(experiment: Experiment, trials: Sequence[Trial]) -> float | None:
+    cold = cold_start(trials, experiment.objective)
+    return cold.execution.duration_s if cold else None
 
 
 def _public(config: Config, secrets: Secrets) -> Config:

@@ -43,8 +43,9 @@ def report_text(
 def _headline(console: Console, report: ReportData) -> None:
     console.print(Text(f"Study {report.study} ({report.workload}), {report.status}", style="bold"))
     console.print(Text(gain_line(report), style="green" if report.confirmed else "yellow"))
-    if report.reason:
-        console.print(Text(report.reason))
+    for line in (report.reason, report.advice, report.answers):
+        if line:
+            console.print(Text(line))
     console.print()
     table = new_table("", "seconds", "measured", "spread", right=("seconds", "measured", "spread"))
     rows = [("what you run today", report.baseline)]
@@ -58,10 +59,15 @@ def _headline(console: Console, report: ReportData) -> None:
     console.print()
     failed = f", {report.failed} without a result ({_causes(report)})" if report.failed else ""
     console.print(Text(f"{report.trials} executions{failed}, on {report.machine}"))
+    if report.cold_start_s is not None:
+        cold = f"The first execution took {report.cold_start_s:.2f} s: a cold start, set apart"
+        console.print(Text(cold))
 
 
 def gain_line(report: ReportData) -> str:
     """Return the result in one line: the confirmed gain, or that there is none."""
+    if report.confirmed and report.speedup is None:
+        return "Your configuration fails; the recommended one works."
     if not report.confirmed or report.speedup is None:
         return "Keep your configuration: no gain was confirmed."
     interval = (
@@ -69,12 +75,11 @@ def gain_line(report: ReportData) -> str:
         if report.low is not None and report.high is not None
         else ""
     )
-    pairs = "pair" if report.blocks == 1 else "pairs"
     unit = {"duration_s": "faster", "core_seconds": "fewer core-seconds"}.get(
         report.objective.value, "fewer GB-seconds"
     )
     return (
-        f"{report.speedup:.2f}× {unit}{interval}, confirmed in {report.blocks} interleaved {pairs}"
+        f"{report.speedup:.2f}× {unit}{interval}, confirmed in {report.blocks} interleaved blocks"
     )
 
 
