@@ -448,6 +448,7 @@ def test_a_folder_is_a_table_and_key_value_folders_are_its_columns(tmp_path: Pat
         write_people(tmp_path / file, PEOPLE)
     for name in ("_SUCCESS", ".part-0.parquet.crc", "_metadata", "x.crc"):
         (tmp_path / "q1" / name).write_text("to be passed over")
+    (tmp_path / "q2" / "_SUCCESS").touch()
     first, second = digest_outputs(tmp_path)
     assert (first.name, first.rows) == ("q1", len(PEOPLE))
     assert first.columns == {"id": "integer", "name": "string", "score": "float64"}
@@ -654,7 +655,7 @@ def test_files_of_unknown_kinds_must_have_the_same_contents(tmp_path: Path) -> N
     one, same, other = (digest_outputs(tmp_path / name) for name in "abc")
     assert compare(one, same) == ()
     assert [difference.text for difference in compare(one, other)] == [
-        "the output: 1 rows instead of 2"
+        "the output: 1 row instead of 2"
     ]
 
 

@@ -176,7 +176,8 @@ class _Pair:
         before, after = self.before.rows, self.after.rows
         if before == after:
             return None
-        return self._difference(PartKind.ROWS, None, f"{after:,} rows instead of {before:,}")
+        text = f"{after:,} row{'s' if after != 1 else ''} instead of {before:,}"
+        return self._difference(PartKind.ROWS, None, text)
 
     def _columns(self) -> Iterator[Difference]:
         before, after = self.before, self.after

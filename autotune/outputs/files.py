@@ -102,19 +102,18 @@ def find_tables(root: Path) -> list[TableFiles]:
     groups: dict[str, dict[Format, list[DataFile]]] = defaultdict(lambda: defaultdict(list))
     for folder, files, finished in [(root, [root], False)] if root.is_file() else _walk(root):
         name, partitions = _place(folder, root)
-        if finished and not files and not partitions:
-            groups[name][Format.BINARY] += []
+        if finished:
+            groups.setdefault(name, defaultdict(list))  # maybe a table without rows
         for path in files:
             groups[name][format_of(path)].append(DataFile(path, partitions))
     return [
         TableFiles(
-            name if len(formats) == 1 else f"{name} ({kind})".strip(),
+            name if len(formats) < 2 else f"{name} ({kind})".strip(),
             kind,
-            tuple(sorted(formats[kind], key=lambda file: file.path)),
+            tuple(sorted(formats.get(kind, ()), key=lambda file: file.path)),
         )
         for name, formats in sorted(groups.items())
-        for kind in sorted(formats)
-        if formats[kind] or len(formats) == 1
+        for kind in sorted(formats) or [Format.BINARY]
     ]
 
 
