@@ -18,6 +18,7 @@ from autotune.cli_options import (
 )
 from autotune.cli_tune import tune
 from autotune.errors import AutotuneError, InputError
+from autotune.redaction import without_login
 from autotune.version import __version__
 
 
@@ -284,10 +285,12 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "autotune"
-        click.echo(f"autotune: {error.format_message()} See `{command} --help`.", err=True)
+        click.echo(
+            f"autotune: {without_login(error.format_message())} See `{command} --help`.", err=True
+        )
         code = error.exit_code
     except AutotuneError as error:
-        click.echo(f"autotune: {error}", err=True)
+        click.echo(f"autotune: {without_login(str(error))}", err=True)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 130

@@ -17,6 +17,7 @@ from autotune.cli_options import (
     tracking_option,
 )
 from autotune.errors import InputError
+from autotune.redaction import HIDDEN, Secrets
 
 if TYPE_CHECKING:
     from autotune.draft import Draft
@@ -116,4 +117,7 @@ def _draft(job: tuple[str, ...], flags: dict[str, Any]) -> Draft:
 
 
 def _resume_command() -> str:
-    return shlex.join(["autotune", *(word for word in sys.argv[1:] if word != "--new")])
+    words = [word for word in sys.argv[1:] if word != "--new"]
+    shown = Secrets(arguments=words).arguments(words)
+    hint = f"\n  (with your own secrets in the place of {HIDDEN})" if HIDDEN in str(shown) else ""
+    return shlex.join(["autotune", *shown]).replace(f"'{HIDDEN}'", HIDDEN) + hint

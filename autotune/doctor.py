@@ -10,6 +10,7 @@ from collections.abc import Callable
 from autotune.domain import Value
 from autotune.errors import AutotuneError
 from autotune.machine import detect_machine
+from autotune.redaction import without_login
 from autotune.spark.installation import find_installation
 from autotune.units import format_bytes
 
@@ -111,7 +112,7 @@ def _storage(storage_url: str) -> Finding:
     return Finding(
         name="study storage",
         ok=True,
-        found=f"{storage_url}, {len(list_studies(storage_url))} studies",
+        found=f"{without_login(storage_url)}, {len(list_studies(storage_url))} studies",
     )
 
 
@@ -121,5 +122,5 @@ def _mlflow(tracking_uri: str) -> Finding:
     return Finding(
         name="mlflow",
         ok=True,
-        found=f"{tracking_uri}, {len(Ledger(tracking_uri).history())} studies",
+        found=f"{without_login(tracking_uri)}, {len(Ledger(tracking_uri).history())} studies",
     )

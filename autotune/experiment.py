@@ -15,6 +15,7 @@ from autotune.domain import (
     Value,
     Workload,
 )
+from autotune.redaction import Secrets
 from autotune.space import Space
 
 
@@ -83,3 +84,16 @@ class Experiment(Value):
     identity: dict[str, str] = Field(default={})
     """What may not change while a study goes on: ``space``, ``data``, ``command``, ``spark`` …
     → a digest or a short text. Compared when a study is continued."""
+
+    def secrets(self) -> Secrets:
+        """Return what must not be quoted of this experiment, wherever it was given."""
+        return secrets_of(self.workload)
+
+
+def secrets_of(workload: Workload) -> Secrets:
+    """Return what must not be quoted of *workload*: in properties, arguments and addresses."""
+    return Secrets(
+        workload.properties,
+        (*workload.submit_options, *workload.arguments),
+        texts=(workload.data, workload.master, workload.application),
+    )

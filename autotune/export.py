@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import Field
 
 from autotune.domain import Config, Value
-from autotune.redaction import Secrets, without_login
+from autotune.redaction import HIDDEN, Secrets, without_login
 
 DRIVER_MEMORY: Final = "spark.driver.memory"
 
@@ -144,9 +144,11 @@ def _merged(today: Mapping[str, str], config: Config) -> dict[str, str]:
 def _hidden(change: Change, secrets: Secrets) -> bool:
     if _RUN_SPECIFIC.fullmatch(change.name) or secrets.hides(change.name):
         return True
-    # A login inside an address, or another property's secret quoted in this one.
+    # A login inside an address, another property's secret quoted in this one, or one that was
+    # blotted out when it was stored.
     return any(
-        value is not None and secrets.scrub(value) != value for value in (change.old, change.new)
+        value is not None and (HIDDEN in value or secrets.scrub(value) != value)
+        for value in (change.old, change.new)
     )
 
 

@@ -20,8 +20,10 @@ from autotune.domain import Machine
 from autotune.errors import EnvironmentFault, InputError
 from autotune.spark.installation import Installation
 
-_LOCAL = re.compile(r"local(?:\[\s*([0-9]+|\*)\s*(?:,\s*[0-9]+\s*)?\])?")
-_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*([0-9]+)\s*,\s*([0-9]+)\s*,\s*([0-9]+)\s*\]")
+_LOCAL = re.compile(r"local(?:\[\s*([0-9]{1,9}|\*)\s*(?:,\s*[0-9]{1,9}\s*)?\])?")
+_LOCAL_CLUSTER = re.compile(
+    r"local-cluster\[\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*\]"
+)
 _SUPPORTED = "use local[N], local[*], local-cluster[N,cores,MiB] or spark://host:port"
 _ASK_TIMEOUT_S = 5
 _MOST_ANSWER_BYTES = 16 << 20
@@ -138,7 +140,7 @@ def _checked(overrides: Mapping[str, str]) -> dict[str, Any]:
         if name == "master_page":
             given[name] = text
             continue
-        match = re.fullmatch(r"([0-9]+)\s*([bkmgt]?)(?:i?b)?", str(text).strip().lower())
+        match = re.fullmatch(r"([0-9]{1,15})\s*([bkmgt]?)(?:i?b)?", str(text).strip().lower())
         number = int(match[1]) * (_UNITS[match[2]] if name == "memory" else 1) if match else 0
         if match is None or number < 1 or (match[2] and name != "memory"):
             wanted = "a size such as 64g" if name == "memory" else "a whole number from 1"

@@ -18,8 +18,9 @@ from autotune.dataset import profile_dataset
 from autotune.domain import DatasetProfile, Machine, Workload, digest_of
 from autotune.draft import BudgetDraft, DataDraft, Draft, WorkloadDraft
 from autotune.errors import InputError
-from autotune.experiment import Budget, Experiment
+from autotune.experiment import Budget, Experiment, secrets_of
 from autotune.machine import detect_machine
+from autotune.pathtext import path_of
 from autotune.shipped import shipped_folder
 from autotune.space import Space
 from autotune.spacefile import check_space, load_space
@@ -36,7 +37,7 @@ def read_experiment(path_or_name: str) -> Draft:
     Raises:
         InputError: there is no such file, or something in it is wrong.
     """
-    path = Path(path_or_name)
+    path = path_of(path_or_name, where="experiment")
     if not path.exists():
         shipped = shipped_folder("experiments") / path.with_suffix(".yaml").name
         if not shipped.is_file() or path.parent.name not in {"", "experiments"}:
@@ -106,7 +107,7 @@ def resolve_workload(draft: Draft, installation: Installation) -> Workload:
             properties=properties,
         )
     if named[0] == "sql":
-        folder = Path(str(job.sql))
+        folder = path_of(str(job.sql), where="workload: sql")
         if not sorted(folder.glob("*.sql")):
             message = f"workload: sql: '{folder}' holds no .sql file; name a folder of queries"
             raise InputError(message)
@@ -171,7 +172,8 @@ def _workload(draft: Draft, *, properties: dict[str, str], **fields: Any) -> Wor
     if merged.pop("spark.submit.deployMode", "client") != "client":
         raise InputError("spark.submit.deployMode: only client mode can be measured for now")
     workload = Workload(properties=merged, master=master, data=_data_path(draft), **fields)
-    if "://" not in workload.application and not Path(workload.application).is_file():
+    application = path_of(workload.application, where="job")
+    if "://" not in workload.application and not application.is_file():
         message = f"job '{workload.application}': no such file; check its path"
         raise InputError(message)
     return workload
@@ -179,7 +181,7 @@ def _workload(draft: Draft, *, properties: dict[str, str], **fields: Any) -> Wor
 
 def _data_path(draft: Draft) -> str | None:
     data = draft.data.path if isinstance(draft.data, DataDraft) else draft.data
-    if data is not None and "://" not in data and not Path(data).exists():
+    if data is not None and not path_of(data, where="data").exists() and "://" not in data:
         message = f"data: '{data}': no such file or folder; check the path"
         raise InputError(message)
     return data
@@ -224,12 +226,14 @@ def _identity(experiment: Experiment) -> dict[str, str]:
     """Return what must stay the same for trials of one study to be comparable."""
     workload, machine = experiment.workload, experiment.machine
     gib = round(machine.memory_bytes / 2**30)
+    # Without secrets: a new password does not make another study, and none can be guessed back.
+    public = secrets_of(workload).scrubbed(workload.model_dump(mode="json"))
     return {
         "job": f"{workload.application} {_file_digest(Path(workload.application))}",
         "command": digest_of(
-            [workload.arguments, workload.main_class, workload.submit_options, workload.properties]
+            [public[key] for key in ("arguments", "main_class", "submit_options", "properties")]
         ),
-        "data": f"{workload.data} {_listing_digest(Path(workload.data))}"
+        "data": f"{public['data']} {_listing_digest(Path(workload.data))}"
         if workload.data
         else "none",
         "space": f"{experiment.space.name} {digest_of(experiment.space.model_dump(mode='json'))}",

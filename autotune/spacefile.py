@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from autotune.domain import Machine, PropertyFact, Value
 from autotune.errors import InputError
+from autotune.pathtext import path_of
 from autotune.space import Applies, BoundSpace, Parameter, Rule, Space, bind, default_of
 from autotune.space.order import in_order
 from autotune.space.show import SpaceRow, rows_of
@@ -124,7 +125,7 @@ def show_space(
 def _find(name: str, *, beside: Path | None) -> Path:
     """Return the file of a space: a path, a neighbour, a local one or a shipped one."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name) if beside is None else beside / name
+        path = path_of(name if beside is None else str(beside / name), where="space file")
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
             shipped = ", ".join(shipped_spaces())
@@ -132,7 +133,7 @@ def _find(name: str, *, beside: Path | None) -> Path:
         return path
     folders = ((beside,) if beside else ()) + (_LOCAL, *_SHIPPED)
     for folder in folders:
-        path = folder / f"{name}.yaml"
+        path = path_of(str(folder / f"{name}.yaml"), where="space")
         if path.is_file():
             return path
     shipped = ", ".join(shipped_spaces())

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autotune.errors import EnvironmentFault, InputError
+from autotune.redaction import without_login
 
 DEFAULT_TRACKING_URI = "sqlite:///mlruns/mlflow.db"
 DEFAULT_ARTIFACT_ROOT = Path("mlruns/artifacts")
@@ -40,8 +41,8 @@ def resolve_tracking_uri(uri: str) -> str:
     if kind in _DATABASES[1:] or kind == "databricks" or uri == "databricks":
         return uri
     raise InputError(
-        f"tracking URI {uri!r}: MLflow no longer keeps runs in such a place: name a database"
-        " (sqlite:///mlruns/mlflow.db, postgresql://…) or a server (http://host:5000)"
+        f"tracking URI {without_login(uri)!r}: MLflow no longer keeps runs in such a place: name a"
+        " database (sqlite:///mlruns/mlflow.db, postgresql://…) or a server (http://host:5000)"
     )
 
 

@@ -22,6 +22,7 @@ import click
 import psutil
 
 from autotune.errors import EnvironmentFault, InputError
+from autotune.redaction import without_login
 from autotune.tracking_uri import (
     DEFAULT_ARTIFACT_ROOT,
     DEFAULT_TRACKING_URI,
@@ -108,11 +109,11 @@ def open_pages(
     port = _free_port(host, port)
     root = artifact_root.expanduser().resolve()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--backend-store-uri", uri, "--default-artifact-root", root.as_uri()]
+    command += ["--default-artifact-root", root.as_uri()]
     command += ["--host", host, "--port", str(port)]
     log = tempfile.TemporaryFile(prefix="autotune-ui-")  # noqa: SIM115  (closed by Pages)
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(uri)
     )
     shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
@@ -185,8 +186,10 @@ def _free_port(host: str, port: int) -> int:
         ) from error
 
 
-def _environment() -> dict[str, str]:
+def _environment(uri: str) -> dict[str, str]:
     ours = {
+        # Not among the arguments, which everybody on the machine can read: it may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "GIT_PYTHON_REFRESH": "quiet",
@@ -207,7 +210,7 @@ def _await(address: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> No
             time.sleep(0.2)
     log.seek(0)
     said = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    last = said[-1][:300] if said else "it said nothing"
+    last = without_login(said[-1])[:300] if said else "it said nothing"
     raise EnvironmentFault(
         f"MLflow's server at {address} did not start: {last}: see `autotune doctor`"
     )

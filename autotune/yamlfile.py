@@ -6,58 +6,96 @@ so both are bounded before anything is built.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from autotune.errors import InputError
+from autotune.redaction import HIDDEN, is_secret, without_login
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 MAX_ALIASES = 100
+MAX_VALUES = 20_000
+"""Keys and values of a file, with every alias counted as what it stands for."""
+_MAX_DIGITS = 300
+_CHARS_PER_VALUE = 50
+"""A text this long counts as one value more."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
 class _Loader(yaml.SafeLoader):
-    """A safe loader that minds depth, aliases and keys given twice."""
+    """A safe loader that minds depth, size, aliases and keys given twice."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self.depth = 0
         self.aliases = 0
+        self.values = 0
+        self.values_of: dict[str, int] = {}
+        """How many values the node behind an anchor stands for, once it is complete."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self.values
         if self.check_event(yaml.AliasEvent):
             self.aliases += 1
-            if self.aliases > MAX_ALIASES:
-                raise yaml.MarkedYAMLError(problem="too many aliases", problem_mark=mark)
+            if event.anchor in self.anchors and event.anchor not in self.values_of:
+                self._refuse("an alias inside of what it stands for", event)
+            self.values += self.values_of.get(event.anchor, 0)
+        elif self.check_event(yaml.ScalarEvent):
+            if _HALF_CHARACTER.search(event.value):
+                self._refuse("half a character (a lone surrogate)", event)
+            self.values += len(event.value) // _CHARS_PER_VALUE
+        self.values += 1
+        if self.aliases > MAX_ALIASES:
+            self._refuse("too many aliases", event)
+        if self.values > MAX_VALUES:
+            alias = isinstance(event, yaml.AliasEvent)
+            self._refuse("too many aliases" if alias else "too many values", event)
         if self.depth >= MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+            self._refuse("nested too deeply", event)
         self.depth += 1
         try:
-            return super().compose_node(parent, index)
+            node = super().compose_node(parent, index)
         finally:
             self.depth -= 1
+        if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
+            self.values_of[event.anchor] = self.values - before
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            self._refuse("not a mapping", node)
         seen = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(
-                    problem="a key is not plain text", problem_mark=key.start_mark
-                )
+                self._refuse("a key is not plain text", key)
             if key.tag == "tag:yaml.org,2002:merge":
-                problem = "merge keys (<<) are not supported"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                self._refuse("merge keys (<<) are not supported", key)
             if key.value in seen:
-                problem = f"'{key.value}' is given twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                self._refuse(f"'{key.value}' is given twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        # Numbers of base 60 take time that grows with the square of their length.
+        if node.tag in _NUMBERS and len(str(node.value)) > _MAX_DIGITS:
+            self._refuse("a number that is too long", node)
+        return super().construct_scalar(node)
+
+    def _refuse(self, problem: str, at: Any) -> NoReturn:
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
+
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_yaml(path: Path) -> Any:
@@ -99,10 +137,12 @@ def parse_yaml(text: str, *, where: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
-        problem = " ".join((error.problem or "not valid YAML").split())
+        problem = _shortened(error.problem or "not valid YAML")
         raise InputError(f"{where}: {line}{problem}; correct the file") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = " ".join(str(error).split())[:200]
+    except LookupError as error:
+        raise InputError(f"{where}: {error} does not fit its tag; correct the file") from None
+    except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        problem = _shortened(str(error))
         raise InputError(f"{where}: {problem}; correct the file") from None
 
 
@@ -128,7 +168,7 @@ def validate(model: type[Model], data: object, *, where: str) -> Model:
 
 def _told(model: type[BaseModel], detail: Any) -> str:
     """Say what one pydantic error means to the person who wrote the file."""
-    place = ".".join(str(part) for part in detail["loc"])
+    place = ".".join(_shortened(str(part), 100) for part in detail["loc"])
     at = f"{place}: " if place else ""
     kind, message = detail["type"], str(detail["msg"])
     if kind == "extra_forbidden":
@@ -137,7 +177,13 @@ def _told(model: type[BaseModel], detail: Any) -> str:
     if kind == "missing":
         return f"{at}is missing; add it"
     if kind == "value_error":
-        return f"{at}{message.removeprefix('Value error, ')}"
-    given = " ".join(repr(detail.get("input")).split())
-    shown = given if len(given) <= 60 else f"{given[:57]}…"
+        return f"{at}{_shortened(message.removeprefix('Value error, '), 400)}"
+    secret = any(is_secret(str(part)) for part in detail["loc"])
+    shown = HIDDEN if secret else _shortened(without_login(repr(detail.get("input"))), 60)
     return f"{at}{message[:1].lower()}{message[1:]}, not {shown}"
+
+
+def _shortened(text: str, most: int = 200) -> str:
+    """Return *text* in one line of at most *most* characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 3]}…"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from autotune.errors import InputError
 from autotune.spark.eventlog import EventLogReader, LogSummary, summarise
 from autotune.spark.logfiles import Line, LineSplitter, parts
+from autotune.spark.logsteps import MOST_OPEN
 from recorded_logs import LOGS, ROLLED, plain, recorded
 
 
@@ -196,3 +199,128 @@ def test_lines_do_not_depend_on_how_they_arrive(texts: list[bytes], sizes: list[
     if (rest := splitter.rest()) is not None:
         found.append(rest)
     assert [line.text for line in found] == [text for text in texts if text]
+
+
+START = {"Event": "SparkListenerApplicationStart", "Timestamp": 1000, "App Name": "n"}
+END = {"Event": "SparkListenerApplicationEnd", "Timestamp": 3000}
+
+
+def log_of(tmp_path: Path, *events: dict[str, object]) -> LogSummary:
+    lines = [json.dumps(event) for event in (START, *events, END)]
+    summary = summarise(plain(tmp_path, "\n".join(lines).encode()))
+    assert summary.duration_s == 2.0
+    return summary
+
+
+@pytest.mark.parametrize("wrong", [1e999, -1e999, float("nan"), 10**400, "x", None, [], {}])
+class TestNumbersThatAreNone:
+    def test_of_executors(self, tmp_path: Path, wrong: object) -> None:
+        profile = {
+            "Event": "SparkListenerResourceProfileAdded",
+            "Resource Profile Id": 0,
+            "Executor Resource Requests": {"memory": {"Amount": wrong}},
+        }
+        added = {
+            "Event": "SparkListenerExecutorAdded",
+            "Timestamp": wrong,
+            "Executor ID": "1",
+            "Executor Info": {"Total Cores": 4},
+        }
+        blocks = {
+            "Event": "SparkListenerBlockManagerAdded",
+            "Block Manager ID": {"Executor ID": "driver"},
+            "Maximum Onheap Memory": wrong,
+        }
+        summary = log_of(tmp_path, profile, added, blocks)
+        assert summary.ignored_lines == 3
+        assert summary.metrics.core_seconds == 0
+
+    def test_of_tasks_leave_nothing_behind(self, tmp_path: Path, wrong: object) -> None:
+        events = [json.loads(line) for line in recorded("rdd-4.3").splitlines()]
+        task = next(event for event in events if event["Event"] == "SparkListenerTaskEnd")
+        task["Task Metrics"]["Disk Bytes Spilled"] = wrong
+        summary = log_of(tmp_path, task)
+        assert summary.ignored_lines == 1
+        assert summary.metrics == LogSummary().metrics
+
+    def test_of_jobs_and_names(self, tmp_path: Path, wrong: object) -> None:
+        job = {"Event": "SparkListenerJobStart", "Job ID": wrong, "Submission Time": 1}
+        environment = {
+            "Event": "SparkListenerEnvironmentUpdate",
+            "Spark Properties": {"spark.memory.fraction": wrong},
+        }
+        named = {**START, "App ID": wrong, "App Name": wrong}
+        assert log_of(tmp_path, job, environment, named).ignored_lines == 1
+
+
+def test_half_characters_are_replaced(tmp_path: Path) -> None:
+    named = {**START, "App ID": "a\ud800b", "App Name": "\U0001f600"}
+    summary = log_of(tmp_path, named)
+    assert summary.application_id == "a\ufffdb"
+    assert summary.application_name == "\U0001f600"
+    assert summary.ignored_lines == 0
+
+
+def test_a_redacted_property_is_not_known(tmp_path: Path) -> None:
+    properties = {"spark.a.password": "*********(redacted)", "spark.b": "2"}
+    event = {"Event": "SparkListenerEnvironmentUpdate", "Spark Properties": properties}
+    assert log_of(tmp_path, event).effective == {"spark.b": "2"}
+
+
+def test_what_a_log_makes_us_keep_is_bounded(tmp_path: Path) -> None:
+    start = "org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart"
+    jobs = [
+        {"Event": "SparkListenerJobStart", "Job ID": n, "Submission Time": 1}
+        for n in range(MOST_OPEN + 100)
+    ]
+    node = {"nodeName": "Execute X" + "y" * 100_000, "simpleString": "Execute X"}
+    plan = {
+        "Event": start, "executionId": 1, "time": 1,
+        "sparkPlanInfo": {"nodeName": "Range", "children": [node] * 3},
+        "modifiedConfigs": {f"spark.{number}": "x" * 5000 for number in range(800)},
+    }  # fmt: skip
+    summary = log_of(tmp_path, *jobs, plan)
+    assert max(map(len, summary.writes)) < 5000
+    assert 0 < len(summary.effective) <= 500
+    assert max(map(len, summary.effective.values())) <= 1000
+
+
+def test_a_plan_of_many_commands_is_not_taken_apart_for_ever(tmp_path: Path) -> None:
+    node = {"nodeName": "Execute X", "simpleString": "Execute X"}
+    plan = {
+        "Event": "org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart",
+        "executionId": 1, "time": 1, "physicalPlanDescription": "x" * 4_000_000,
+        "sparkPlanInfo": {"nodeName": "Range", "children": [node] * 100_000},
+    }  # fmt: skip
+    assert "unknown path (and more places)" in log_of(tmp_path, plan).writes
+
+
+def test_a_line_of_endless_values_is_not_parsed(tmp_path: Path) -> None:
+    plan = b'{"Event":"org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart","x":['
+    path = plain(tmp_path, plan + b"[]," * 1_500_000 + b"[]]}")
+    summary = summarise(path)
+    assert summary.ignored_lines == 1
+    assert summary.writes == ("unknown path (a plan that is too large to read)",)
+
+
+def test_what_only_begins_like_a_compressed_log_is_read_as_it_is(tmp_path: Path) -> None:
+    for magic in (b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"LZ4Block", b"\x82SNAPPY\x00"):
+        path = plain(tmp_path, magic + b"\n" + json.dumps(START).encode())
+        assert summarise(path).application_name == "n"
+
+
+def test_a_damaged_gzip_ends_where_it_can_not_be_decoded(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(recorded("rdd-3.5")))
+    data[len(data) // 2 :] = b"\xff" * (len(data) // 2)
+    assert not summarise(plain(tmp_path, bytes(data), "local-1.gz")).ended
+
+
+def test_a_block_that_claims_gigabytes_is_not_believed(tmp_path: Path) -> None:
+    frame = b"LZ4Block" + struct.pack("<BIII", 0x25, 4, 0xF0000000, 0) + b"abcd"
+    assert summarise(plain(tmp_path, frame, "local-1.lz4")) == LogSummary()
+
+
+def test_a_pipe_is_no_event_log(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "local-1")
+    with pytest.raises(InputError, match="not a file"):
+        summarise(tmp_path / "local-1")

@@ -201,3 +201,11 @@ def test_an_unlimited_container_does_not_limit(tmp_path):
 def test_the_platform_does_not_name_the_host():
     assert socket.gethostname() not in platform_text().split()
     assert platform_text()
+
+
+@pytest.mark.parametrize("master", ["local[{}]", "local[2,{}]", "local-cluster[1,1,{}]"])
+def test_numbers_of_thousands_of_digits_are_refused(master: str) -> None:
+    with pytest.raises(InputError, match="malformed"):
+        detect_machine(master.format("9" * 5000), None)
+    with pytest.raises(InputError, match="whole number"):
+        detect_machine("local[2]", None, {"slots": "9" * 5000})

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.domain import Limits, Machine
+from autotune.draft import WorkloadDraft
 from autotune.errors import InputError
 from autotune.yamlfile import parse_yaml, read_yaml, validate
 
@@ -96,3 +97,50 @@ def test_models_name_file_and_key(data: object, told: str) -> None:
 def test_a_missing_key_counts_the_rest() -> None:
     with pytest.raises(InputError, match=r"f: master: is missing; add it \(and 3 more\)"):
         validate(Machine, {}, where="f")
+
+
+SMALL_BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 11)]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SMALL_BOMB, "too many aliases"),
+        ("a: &a [1, *a]", "an alias inside of what it stands for"),
+        ("- a\n" * 30_000, "too many values"),
+        ("a: &a '" + "x" * 200_000 + "'\nb: [" + "*a, " * 9 + "]", "too many aliases"),
+        ("a: " + "1:" * 200 + "00", "a number that is too long"),
+        ("a: !!bool perhaps", "does not fit its tag"),
+        ("a: !!float x", "could not convert"),
+        ('a: "\\ud800"', "half a character"),
+        ('"a\\nb\\e[31m": 1\n"a\\nb\\e[31m": 2', "is given twice"),
+    ],
+)
+def test_what_would_grow_or_confuse_is_refused_in_one_line(text: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_yaml(text, where="x.yaml")
+    assert told in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+def test_a_message_does_not_quote_what_should_be_secret() -> None:
+    for data in (
+        {"builtin": ["hunter2"], "conf": {"spark.my.password": ["hunter2"]}},
+        {"conf": [{"spark.my.password": "hunter2"}]},
+        {"sql": ["jdbc:x://h?user=u&password=hunter2"]},
+    ):
+        with pytest.raises(InputError) as caught:
+            validate(WorkloadDraft, {**data, "builtin": "taxi"}, where="x.yaml: workload")
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as out:
+        out.truncate(100 << 20)
+    with pytest.raises(InputError, match="larger than 1 MB"):
+        read_yaml(path)

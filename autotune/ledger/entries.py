@@ -6,6 +6,7 @@ MLflow conventions: params are Spark's own keys, metrics carry their unit, tags 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import statistics
@@ -16,7 +17,6 @@ from typing import Final
 from autotune.domain import SCHEMA_VERSION, Objective, digest_of
 from autotune.experiment import Experiment
 from autotune.record import Cause, Execution, Metrics, Purpose, Status, Trial
-from autotune.redaction import Secrets
 from autotune.version import __version__
 
 EXPERIMENT_PREFIX: Final = "spark-tuning/"
@@ -79,14 +79,14 @@ def parameter_names(experiment: Experiment, trial: Trial) -> tuple[str, ...]:
 def params(experiment: Experiment, trial: Trial) -> dict[str, str]:
     """Return what was asked of every parameter; the same keys for every trial of a study."""
     config, today = trial.config, experiment.workload.properties
-    secrets = Secrets(today)
+    secrets = experiment.secrets()
     shown: dict[str, str] = {}
     for name in parameter_names(experiment, trial):
         value = config.arguments.get(name, config.properties.get(name))
         if name not in config.properties and name not in config.arguments:
             value = today.get(name)
         if not secrets.hides(name):
-            text = UNSET if value is None else value
+            text = UNSET if value is None else secrets.scrub(value)
             shown[key_of(name)] = shortened(text, MAX_PARAM_CHARS)
     return shown
 
@@ -198,17 +198,19 @@ def study_tags(experiment: Experiment, identity: str) -> dict[str, str]:
         "tool_version": __version__,
         "schema_version": str(SCHEMA_VERSION),
     }
-    return _prefixed(facts)
+    return _prefixed(experiment.secrets().scrubbed(facts))
 
 
 def parent_tags(experiment: Experiment) -> dict[str, str]:
     """Return what is only said of the study as a whole; the rest of it is in its files."""
-    profile = experiment.profile.model_dump_json() if experiment.profile else None
+    secrets = experiment.secrets()
+    machine, known = experiment.machine.model_dump(mode="json"), experiment.profile
+    profile = json.dumps(secrets.scrubbed(known.model_dump(mode="json"))) if known else None
     facts = {
         "kind": STUDY_KIND,
-        "machine": experiment.machine.model_dump_json(),
+        "machine": json.dumps(secrets.scrubbed(machine)),
         "profile": profile if profile and len(profile) <= MAX_TAG_CHARS else None,
-        "data": experiment.workload.data,
+        "data": secrets.scrub(experiment.workload.data or ""),
     }
     return _prefixed(facts)
 

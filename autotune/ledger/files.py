@@ -10,20 +10,23 @@ from collections.abc import Sequence
 from autotune.experiment import Experiment
 from autotune.ledger.entries import metrics, params
 from autotune.record import Trial, trial_names
-from autotune.redaction import Secrets
 
 
 def trial_files(experiment: Experiment, trial: Trial) -> dict[str, str]:
     """Return the files kept with a trial: asked and effective config, numbers, steps, error."""
     execution = trial.execution
-    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
-    asked = {**trial.config.properties, **trial.config.arguments}
+    secrets = experiment.secrets()
+    asked = {
+        name: value
+        for name, value in {**trial.config.properties, **trial.config.arguments}.items()
+        if not secrets.hides(name)
+    }
     effective = {name: execution.effective[name] for name in asked if name in execution.effective}
-    files = {
-        "config.json": _json(
+    data: dict[str, object] = {
+        "config.json": (
             {"asked": asked, "effective": effective, "config_hash": trial.config.digest}
         ),
-        "metrics.json": _json(
+        "metrics.json": (
             {
                 "wall_s": execution.wall_s,
                 "duration_s": execution.duration_s,
@@ -32,23 +35,25 @@ def trial_files(experiment: Experiment, trial: Trial) -> dict[str, str]:
         ),
     }
     if execution.steps:
-        files["steps.json"] = _json([step.model_dump(mode="json") for step in execution.steps])
+        data["steps.json"] = [step.model_dump(mode="json") for step in execution.steps]
+    files = {name: _json(secrets.scrubbed(value)) for name, value in data.items()}
     if execution.error:
-        files["error.txt"] = execution.error
-    return {name: secrets.scrub(text) for name, text in files.items()}
+        files["error.txt"] = secrets.scrub(execution.error)
+    return files
 
 
 def study_files(experiment: Experiment) -> dict[str, str]:
     """Return the files that a study begins with; secrets are left out."""
     workload = experiment.workload
-    secrets = Secrets(workload.properties, workload.arguments)
+    secrets = experiment.secrets()
     shown = {name: value for name, value in workload.properties.items() if not secrets.hides(name)}
     public = experiment.model_copy(
         update={"workload": workload.model_copy(update={"properties": shown})}
     )
-    files = {"experiment.json": secrets.scrub(public.model_dump_json(indent=2))}
+    files = {"experiment.json": _json(secrets.scrubbed(public.model_dump(mode="json")))}
     if experiment.profile is not None:
-        files["profile.json"] = experiment.profile.model_dump_json(indent=2)
+        profile = secrets.scrubbed(experiment.profile.model_dump(mode="json"))
+        files["profile.json"] = _json(profile)
     return files
 
 
@@ -76,9 +81,7 @@ def trials_csv(experiment: Experiment, trials: Sequence[Trial]) -> str:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return Secrets(experiment.workload.properties, experiment.workload.arguments).scrub(
-        text.getvalue()
-    )
+    return experiment.secrets().scrub(text.getvalue())
 
 
 def _json(data: object) -> str:

@@ -16,7 +16,6 @@ from autotune.errors import EnvironmentFault
 from autotune.experiment import Experiment
 from autotune.ledger import entries, files
 from autotune.record import Trial
-from autotune.redaction import Secrets
 
 _METRICS_PER_BATCH: Final = 900
 _PARAMS_PER_BATCH: Final = 90
@@ -116,7 +115,7 @@ def keep(client: MlflowClient, run_id: str, texts: Mapping[str, str]) -> None:
 
 def scrubbed(experiment: Experiment, artifacts: Mapping[str, str]) -> dict[str, str]:
     """Return *artifacts* without the secrets of the job."""
-    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+    secrets = experiment.secrets()
     return {name: secrets.scrub(text) for name, text in artifacts.items()}
 
 

@@ -14,6 +14,9 @@ from autotune.space.versions import version_in, version_range_ok
 
 Scalar = float | str
 
+_MOST = 1e18
+"""No quantity of Spark's is larger; NaN is not below it either."""
+
 
 class Applies(StrEnum):
     """When a new value takes effect."""
@@ -64,7 +67,7 @@ def _several(value: object) -> object:
 
 
 def _quantity(value: object) -> object:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < _MOST):
         message = "should be a number or a quantity such as 512m or 10%"
         raise ValueError(message)
     return value

@@ -60,13 +60,15 @@ def read_number(text: str, kind: ParameterType, unit: str = "") -> float | None:
         factor = _TIME_MS.get(suffix or unit or "ms")
     else:
         factor = None if suffix else 1
-    return None if factor is None else float(match[1]) * factor
+    number = None if factor is None else float(match[1]) * factor
+    return number if number is not None and math.isfinite(number) else None
 
 
 def read_share(text: str) -> float | None:
     """Return ``0.1`` for ``10%``, and ``None`` for what is not a percentage."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
-    return float(match[1]) / 100 if match else None
+    share = float(match[1]) / 100 if match else math.inf
+    return share if math.isfinite(share) else None
 
 
 def write_number(value: float, kind: ParameterType) -> str:

@@ -20,7 +20,17 @@ POLL_BYTES = 16 << 20
 _KIND = re.compile(
     rb'^\s*\{\s*"Event"\s*:\s*"(?:org\.apache\.spark\.[a-z.]*)?([A-Za-z$]+)"', re.ASCII
 )
-_NOT_AN_EVENT = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+_NOT_AN_EVENT = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+_HALF_CHARACTERS = re.compile(rb"\\u[dD][89a-fA-F]|\xed")
+_MOST_VALUES = 2_000_000
+"""Of one line, counted by what separates them: each becomes an object of some hundred bytes."""
 
 
 class EventLogReader:
@@ -126,8 +136,12 @@ def _take(line: Line, wanted: Collection[str], add: Callable[[str, dict[str, Any
         return True
     if kind == PLAN_AGAIN and not WriteFinder.worth_reading(line.text):
         return True
+    if sum(map(line.text.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        return False
     try:
         event = json.loads(line.text)
+        if _HALF_CHARACTERS.search(line.text):
+            event = _whole(event)
         # Spark writes the kind first; a log that passed through other tools may not have it so.
         kind = kind or str(event["Event"]).rpartition(".")[2]
         if kind in wanted:
@@ -135,6 +149,15 @@ def _take(line: Line, wanted: Collection[str], add: Callable[[str, dict[str, Any
     except _NOT_AN_EVENT:
         return False
     return True
+
+
+def _whole(value: Any) -> Any:
+    """Return *value* without halves of surrogate pairs in its texts: they can't be stored."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(part) for key, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list) else value
 
 
 def _closed(text: bytes) -> bool:

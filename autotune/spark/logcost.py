@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autotune.spark.lognumbers import amount, identifier, number
+
 Event = dict[str, Any]
 
 _MEMORY_PARTS = ("memory", "memoryOverhead", "pyspark.memory", "offHeap")
-_SIZE = re.compile(r"^\s*(\d+)\s*([kmgtp]?)b?\s*$", re.IGNORECASE)
+_SIZE = re.compile(r"^\s*(\d{1,18})\s*([kmgtp]?)b?\s*$", re.IGNORECASE)
 _SHIFT = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
 _DEFAULT_HEAP_BYTES = 1 << 30
+_MOST_KEPT = 10_000
+"""Executors at a time, and resource profiles: more would be no log of Spark's."""
 
 
 @dataclass(slots=True)
@@ -26,22 +30,26 @@ class CostMeter:
     def profile(self, event: Event) -> None:
         """Take a resource profile: what an executor of its kind is given, in MiB."""
         requests = event.get("Executor Resource Requests") or {}
-        given = sum(int(requests[part]["Amount"]) for part in _MEMORY_PARTS if part in requests)
-        self._memory[int(event["Resource Profile Id"])] = given << 20
+        given = sum(amount(requests[part]["Amount"]) for part in _MEMORY_PARTS if part in requests)
+        profile = identifier(event["Resource Profile Id"])
+        if len(self._memory) < _MOST_KEPT:
+            self._memory[profile] = int(given) << 20
 
     def added(self, event: Event) -> None:
         """Take the arrival of an executor; in local mode the driver is the only one."""
         info = event["Executor Info"]
-        self._running[str(event["Executor ID"])] = (
-            float(event["Timestamp"]),
-            int(info["Total Cores"]),
-            int(info.get("Resource Profile Id", 0)),
+        arrival = (
+            number(event["Timestamp"]),
+            int(amount(info["Total Cores"])),
+            identifier(info.get("Resource Profile Id", 0)),
         )
+        if len(self._running) < _MOST_KEPT:
+            self._running[_name(event)] = arrival
 
     def removed(self, event: Event) -> None:
         """Take the loss or release of an executor."""
-        if gone := self._running.pop(str(event["Executor ID"]), None):
-            self._book(gone, float(event["Timestamp"]))
+        if gone := self._running.pop(_name(event), None):
+            self._book(gone, number(event["Timestamp"]))
 
     def totals(
         self, start_ms: float | None, end_ms: float, properties: Mapping[str, str]
@@ -83,6 +91,10 @@ class CostMeter:
         memory += size_bytes(properties.get(overhead), "m") or 0
         memory += size_bytes(properties.get("spark.executor.pyspark.memory"), "m") or 0
         return memory
+
+
+def _name(event: Event) -> str:
+    return str(event["Executor ID"])[:200]
 
 
 def size_bytes(text: str | None, unit: str) -> int | None:

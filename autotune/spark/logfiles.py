@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from autotune.errors import InputError
 
 LONGEST_LINE_BYTES = 32 << 20
 _CHUNK_BYTES = 1 << 20
+_SLICE_BYTES = 1 << 18
 _HEAD_BYTES = 4096
 _ROLLED = re.compile(r"events_(\d+)_")
 _CODECS = {".zstd": "zstd", ".zst": "zstd", ".lz4": "lz4", ".snappy": "snappy", ".gz": "gzip"}
@@ -50,12 +52,14 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> Iterator[Line]:
         """Yield the lines that *data* completes."""
-        *ended, rest = data.split(b"\n")
-        for piece in ended:
-            self._keep(piece)
-            if (line := self._take()) is not None:
-                yield line
-        self._keep(rest)
+        # In slices: a megabyte of line breaks would become a million objects at once.
+        for start in range(0, len(data), _SLICE_BYTES):
+            *ended, rest = data[start : start + _SLICE_BYTES].split(b"\n")
+            for piece in ended:
+                self._keep(piece)
+                if (line := self._take()) is not None:
+                    yield line
+            self._keep(rest)
 
     @property
     def held_bytes(self) -> int:
@@ -125,6 +129,8 @@ def parts(path: Path) -> tuple[Path, ...]:
         if not path.is_dir():
             if not path.exists():
                 raise InputError(f"{path}: no such event log; name a file or a rolling folder")
+            if not path.is_file():
+                raise InputError(f"{path}: not a file; name an event log or a rolling folder")
             return (path,)
         if _is_rolling(path):
             return _rolled(path)
@@ -144,7 +150,7 @@ def _rolled(folder: Path) -> tuple[Path, ...]:
     numbered = [
         (int(match[1]), entry.name.endswith(".compact"), entry)
         for entry in folder.iterdir()
-        if (match := _ROLLED.match(entry.name))
+        if (match := _ROLLED.match(entry.name)) and entry.is_file()
     ]
     compacted = max((index for index, compact, _ in numbered if compact), default=0)
     kept = [
@@ -160,7 +166,7 @@ def _rolled(folder: Path) -> tuple[Path, ...]:
 def _read(stream: Readable) -> bytes:
     try:
         return stream.read(_CHUNK_BYTES)
-    except (OSError, EOFError, ValueError, struct.error):
+    except (OSError, EOFError, ValueError, NotImplementedError, struct.error, zlib.error):
         return b""  # cut off while it was written: what came before is good
 
 
@@ -178,12 +184,19 @@ def _opened(path: Path) -> Iterator[Readable]:
     except OSError as error:
         raise InputError(f"{path}: can't read the event log: {error.strerror}") from error
     with raw:
-        yield _decoded(raw, _CODECS.get(suffix) or _sniffed(raw))
+        yield _decoded(raw, _CODECS.get(suffix) or _sniffed(path))
 
 
-def _sniffed(raw: IO[bytes]) -> str | None:
-    head = raw.read(8)
-    raw.seek(0)
+def _sniffed(path: Path) -> str | None:
+    """Return the codec that the file begins like, if it can also be decoded."""
+    with path.open("rb") as raw:
+        head = raw.read(8)
+        raw.seek(0)
+        codec = _codec_of(head)
+        return codec if codec and _read(_decoded(raw, codec)) else None
+
+
+def _codec_of(head: bytes) -> str | None:
     magics = {b"\x28\xb5\x2f\xfd": "zstd", b"\x1f\x8b": "gzip", b"LZ4Block": "lz4"}
     magics[b"\x82SNAPPY\x00"] = "snappy"
     return next((codec for magic, codec in magics.items() if head.startswith(magic)), None)
@@ -219,6 +232,8 @@ def _lz4_blocks(raw: IO[bytes]) -> Iterator[bytes]:
     while len(header := raw.read(21)) == 21 and header.startswith(b"LZ4Block"):
         token, packed, size = struct.unpack("<BII", header[8:17])
         data = _checked(raw, packed)
+        if size > LONGEST_LINE_BYTES:
+            raise ValueError("not a block that Spark wrote")
         if size:
             yield data if token & 0xF0 == 0x10 else codec.decompress(data, size, asbytes=True)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autotune.record import Step, StepKind
+from autotune.spark.lognumbers import identifier, number
 
 Event = dict[str, Any]
 
@@ -27,6 +28,9 @@ STEP_EVENTS = frozenset(
     }
 )
 MOST_STEPS = 2000
+MOST_OPEN = 20_000
+"""Jobs or SQL executions at a time; of more the ends are not waited for."""
+_MOST_CHARS = 4000
 _LATER = "(later steps)"
 _CALL_SITE = re.compile(r"^(?P<method>\S+) at (?P<place>.+):(?P<line>\d+)$")
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
@@ -87,9 +91,9 @@ class StepTracker:
         elif kind == SQL_END:
             self._sql_ended(event)
         elif kind == "SparkListenerApplicationStart":
-            self.start_ms = float(event["Timestamp"])
+            self.start_ms = number(event["Timestamp"])
         elif kind == "SparkListenerApplicationEnd":
-            self.end_ms = float(event["Timestamp"])
+            self.end_ms = number(event["Timestamp"])
 
     def ended(self) -> tuple[Step, ...]:
         """Return the steps that ended, in the order of their starts.
@@ -111,16 +115,23 @@ class StepTracker:
         ]
         return tuple(sorted([*self._ended, *merged], key=lambda step: step.start_s))
 
-    def _seconds(self, time_ms: float) -> float:
+    def _seconds(self, time: object) -> float:
+        time_ms = number(time)
         if self.start_ms is None:
-            self.start_ms = float(time_ms)
+            self.start_ms = time_ms
         return max(0.0, (time_ms - self.start_ms) / 1000)
 
     def _sql_started(self, event: Event) -> None:
-        execution = int(event["executionId"])
+        execution = identifier(event["executionId"])
         root = event.get("rootExecutionId")
-        if root is not None and int(root) != execution and int(root) in self._open_sql:
-            self._root_of[execution] = int(root)
+        if len(self._open_sql) + len(self._root_of) >= MOST_OPEN:
+            return
+        if (
+            root is not None
+            and identifier(root) != execution
+            and identifier(root) in self._open_sql
+        ):
+            self._root_of[execution] = identifier(root)
             return
         base, named = _title(str(event.get("description") or "SQL"))
         if not named and (group := _group(event.get("jobGroupId"))):
@@ -129,12 +140,13 @@ class StepTracker:
         self._open_sql[execution] = self._start(opened)
 
     def _sql_ended(self, event: Event) -> None:
-        execution = int(event["executionId"])
+        execution = identifier(event["executionId"])
         if self._root_of.pop(execution, None) is not None:
             return
+        end_s = self._seconds(event["time"])
         if opened := self._open_sql.pop(execution, None):
             opened.failed = bool(event.get("errorMessage"))
-            self._end(opened, self._seconds(event["time"]))
+            self._end(opened, end_s)
 
     def _job_started(self, event: Event) -> None:
         properties = event.get("Properties") or {}
@@ -144,13 +156,16 @@ class StepTracker:
         base, named = _title(job_title(event))
         if not named and (group := _group(properties.get("spark.jobGroup.id"))):
             base, named = group, True
-        opened = _Open(base, named, StepKind.JOB, start_s)
-        self._open_jobs[int(event["Job ID"])] = self._start(opened)
+        job = identifier(event["Job ID"])
+        if len(self._open_jobs) < MOST_OPEN:
+            self._open_jobs[job] = self._start(_Open(base, named, StepKind.JOB, start_s))
 
     def _job_ended(self, event: Event) -> None:
-        if opened := self._open_jobs.pop(int(event["Job ID"]), None):
-            opened.failed = event["Job Result"]["Result"] != "JobSucceeded"
-            self._end(opened, self._seconds(event["Completion Time"]))
+        failed = event["Job Result"]["Result"] != "JobSucceeded"
+        end_s = self._seconds(event["Completion Time"])
+        if opened := self._open_jobs.pop(identifier(event["Job ID"]), None):
+            opened.failed = failed
+            self._end(opened, end_s)
 
     def _start(self, opened: _Open) -> _Open:
         if len(self._ended) + len(self._merged) >= MOST_STEPS and opened.base not in self._merged:
@@ -193,16 +208,19 @@ def job_title(event: Event) -> str:
     for key in ("spark.job.description", "callSite.short"):
         if title := properties.get(key):
             return str(title)
-    scope = re.search(r'"name":"(save\w+)"', str(properties.get("spark.rdd.scope", "")))
+    scope = re.search(
+        r'"name":"(save\w+)"', str(properties.get("spark.rdd.scope", ""))[:_MOST_CHARS]
+    )
     if scope:
         return f"{scope[1]} at JVM:0"
     stages = event.get("Stage Infos") or []
-    last = max(stages, key=lambda stage: int(stage["Stage ID"]), default=None)
+    last = max(stages, key=lambda stage: identifier(stage["Stage ID"]), default=None)
     return str(last["Stage Name"]) if last else "job"
 
 
 def _title(text: str) -> tuple[str, bool]:
     """Return a name that is the same in every execution, and whether the program gave it."""
+    text = text[:_MOST_CHARS]
     if stream := _STREAM.match(text):
         return f"{stream['name'].strip() or 'stream'} batch", False
     if site := _CALL_SITE.match(text.strip()):
@@ -216,6 +234,6 @@ def _title(text: str) -> tuple[str, bool]:
 
 
 def _group(group: object) -> str | None:
-    if not isinstance(group, str) or not group or _UUID.search(group):
+    if not isinstance(group, str) or not group or _UUID.search(group[:_MOST_CHARS]):
         return None
     return _title(group)[0]

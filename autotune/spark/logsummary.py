@@ -12,6 +12,7 @@ from pydantic import Field
 from autotune.domain import Value
 from autotune.record import Metrics, Step
 from autotune.spark.logcost import CostMeter
+from autotune.spark.lognumbers import amount, identifier, number
 from autotune.spark.logsteps import SQL_END, SQL_START, STEP_EVENTS, StepTracker
 from autotune.spark.logtasks import TaskMeter
 from autotune.spark.logwrites import WriteFinder
@@ -34,8 +35,15 @@ SUMMARY_EVENTS = STEP_EVENTS | {
     PROGRESS,
 }
 _DISTINCT_VALUES = 50
+_MOST_CHANGED = 500
+_MOST_PROPERTIES = 20_000
+_MOST_CHARS = 16_000
+"""Of one property's value; Spark's own longest are class paths."""
+_MOST_CHARS_CHANGED = 1000
 _TEXT = 2000
 _LOSSES = 5
+_REDACTED = "(redacted)"
+"""How Spark ends what it puts in the place of a secret."""
 _RESERVED_HEAP_BYTES = 300 << 20
 
 
@@ -98,7 +106,7 @@ class Fold:
         """
         if kind == "SparkListenerTaskEnd":
             self.tasks.task(event)
-            self._seen(event["Task Info"]["Finish Time"])
+            self._seen(number(event["Task Info"]["Finish Time"]))
             return
         if kind in STEP_EVENTS:
             self.steps.add(kind, event)
@@ -136,16 +144,21 @@ class Fold:
             value, times = max(values.items(), key=lambda item: item[1])
             if 2 * sum(values.values()) >= self._plans or 2 * times >= self._plans:
                 changed[key] = value
-        return {**self._properties, **changed}
+        found = {**self._properties, **changed}
+        return {key: value for key, value in found.items() if not value.endswith(_REDACTED)}
 
     def _driver_heap(self, effective: dict[str, str]) -> int | None:
-        if not self._driver_storage:
+        try:
+            fraction = float(effective.get("spark.memory.fraction", "0.6"))
+        except ValueError:
             return None
-        fraction = float(effective.get("spark.memory.fraction", "0.6"))
-        return round(self._driver_storage / fraction) + _RESERVED_HEAP_BYTES if fraction else None
+        if not self._driver_storage or not 0 < fraction <= 1:
+            return None
+        return round(self._driver_storage / max(fraction, 1e-6)) + _RESERVED_HEAP_BYTES
 
-    def _seen(self, time_ms: float | None) -> None:
-        if time_ms and time_ms > self._last_ms:
+    def _seen(self, time: object) -> None:
+        time_ms = number(time or 0)
+        if time_ms > self._last_ms:
             self._last_ms = time_ms
 
     def _stage_completed(self, event: Event) -> None:
@@ -153,14 +166,17 @@ class Fold:
         self._seen(event["Stage Info"].get("Completion Time"))
 
     def _log_started(self, event: Event) -> None:
-        self._version = str(event["Spark Version"])
+        self._version = str(event["Spark Version"])[:100]
 
     def _application_started(self, event: Event) -> None:
-        self._application = {key: event.get(key) for key in ("App ID", "App Name")}
         self._seen(event["Timestamp"])
+        for key in ("App ID", "App Name"):
+            if (value := event.get(key)) is not None:
+                self._application[key] = str(value)[:_TEXT]
 
     def _environment(self, event: Event) -> None:
-        self._properties = {str(k): str(v) for k, v in event["Spark Properties"].items()}
+        properties = list(event["Spark Properties"].items())[:_MOST_PROPERTIES]
+        self._properties = {str(k)[:_TEXT]: str(v)[:_MOST_CHARS] for k, v in properties}
 
     def _job_started(self, event: Event) -> None:
         self.tasks.count("jobs")
@@ -179,28 +195,31 @@ class Fold:
         self._seen(event["time"])
         self._plans += 1
         for key, value in (event.get("modifiedConfigs") or {}).items():
-            values = self._changed.setdefault(str(key), {})
-            if str(value) in values or len(values) < _DISTINCT_VALUES:
-                values[str(value)] = values.get(str(value), 0) + 1
+            name, text = str(key)[:_TEXT], str(value)[:_MOST_CHARS_CHANGED]
+            if name not in self._changed and len(self._changed) >= _MOST_CHANGED:
+                continue
+            values = self._changed.setdefault(name, {})
+            if text in values or len(values) < _DISTINCT_VALUES:
+                values[text] = values.get(text, 0) + 1
         self.writes.plan(event)
 
     def _sql_ended(self, event: Event) -> None:
         self._seen(event["time"])
         if message := event.get("errorMessage"):
             self._failure = str(message)[:_TEXT]
-        self.writes.sql_ended(int(event["executionId"]))
+        self.writes.sql_ended(identifier(event["executionId"]))
 
     def _executor_removed(self, event: Event) -> None:
         self.cost.removed(event)
         self._seen(event["Timestamp"])
-        reason = " ".join(str(event.get("Removed Reason", "")).split())
+        reason = " ".join(str(event.get("Removed Reason", ""))[:_TEXT].split())
         ordered = re.search(r"(?i)decommission|idle|killed by driver|code 143", reason)
         if reason and not ordered and len(self._losses) < _LOSSES:
             self._losses.append(reason[:300])
 
     def _block_manager(self, event: Event) -> None:
         if event["Block Manager ID"]["Executor ID"] == "driver":
-            self._driver_storage = int(event["Maximum Onheap Memory"])
+            self._driver_storage = int(amount(event["Maximum Onheap Memory"]))
 
 
 _HANDLERS: dict[str, Callable[[Fold, Any], None]] = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autotune.record import Metrics
+from autotune.spark.lognumbers import amount, identifier, number
 
 Event = dict[str, Any]
 
@@ -48,26 +49,34 @@ class TaskMeter:
 
         A task that was killed by order (a speculative copy, a cancelled stage) is not a failure.
         """
-        info, metrics = event["Task Info"], event.get("Task Metrics")
-        self.count("tasks")
+        info = event["Task Info"]
         reason = event["Task End Reason"]["Reason"]
+        sums, peak = _sums_of(event.get("Task Metrics") or {})
+        seconds = (number(info["Finish Time"]) - number(info["Launch Time"])) / 1000
+        stage = identifier(event["Stage ID"]), identifier(event["Stage Attempt ID"])
+        # Nothing of an event counts before all of it was understood.
+        self.heap(event.get("Task Executor Metrics"))
+        self.count("tasks")
         if reason not in ("Success", "TaskKilled"):
             self.count("failed_tasks")
-        self.heap(event.get("Task Executor Metrics"))
         if reason == "Success":
-            self._task_time(event, (info["Finish Time"] - info["Launch Time"]) / 1000)
-        if metrics:
-            self._task_sums(metrics)
+            self._task_time(stage, max(0.0, seconds))
+        for name, value in sums.items():
+            self.count(name, value)
+        if peak > self._sums.get("peak_execution_memory_bytes", 0):
+            self._sums["peak_execution_memory_bytes"] = peak
 
     def stage_completed(self, event: Event) -> None:
         """Take the end of a stage, and forget its tasks."""
         info = event["Stage Info"]
+        stage = identifier(info["Stage ID"]), identifier(info["Stage Attempt ID"])
         self.count("stages")
-        self._close((info["Stage ID"], info["Stage Attempt ID"]))
+        self._close(stage)
 
     def heap(self, metrics: Event | None) -> None:
         """Take what an executor reported of its memory; only sampled by Spark, so often zero."""
-        self._peak_heap_bytes = max(self._peak_heap_bytes, (metrics or {}).get("JVMHeapMemory", 0))
+        used = int(amount((metrics or {}).get("JVMHeapMemory", 0)))
+        self._peak_heap_bytes = max(self._peak_heap_bytes, used)
 
     def metrics(self, core_seconds: float, gb_seconds: float) -> Metrics:
         """Return everything so far; stages that never ended count as they are."""
@@ -82,28 +91,7 @@ class TaskMeter:
         values["core_seconds"], values["gb_seconds"] = core_seconds, gb_seconds
         return Metrics.model_validate(values)
 
-    def _task_sums(self, metrics: Event) -> None:
-        read = metrics.get("Shuffle Read Metrics") or {}
-        written = metrics.get("Shuffle Write Metrics") or {}
-        source, sink = metrics.get("Input Metrics") or {}, metrics.get("Output Metrics") or {}
-        self.count("executor_run_time_s", metrics["Executor Run Time"] / 1e3)
-        self.count("executor_cpu_time_s", metrics.get("Executor CPU Time", 0) / 1e9)
-        self.count("jvm_gc_time_s", metrics["JVM GC Time"] / 1e3)
-        self.count("memory_spilled_bytes", metrics["Memory Bytes Spilled"])
-        self.count("disk_spilled_bytes", metrics["Disk Bytes Spilled"])
-        remote = read.get("Remote Bytes Read", 0)
-        self.count("shuffle_read_bytes", remote + read.get("Local Bytes Read", 0))
-        self.count("shuffle_write_bytes", written.get("Shuffle Bytes Written", 0))
-        self.count("input_bytes", source.get("Bytes Read", 0))
-        self.count("input_rows", source.get("Records Read", 0))
-        self.count("output_bytes", sink.get("Bytes Written", 0))
-        self.count("output_rows", sink.get("Records Written", 0))
-        peak = metrics.get("Peak Execution Memory", 0)
-        if peak > self._sums.get("peak_execution_memory_bytes", 0):
-            self._sums["peak_execution_memory_bytes"] = peak
-
-    def _task_time(self, event: Event, seconds: float) -> None:
-        key = (event["Stage ID"], event["Stage Attempt ID"])
+    def _task_time(self, key: tuple[int, int], seconds: float) -> None:
         stage = self._stages.get(key)
         if stage is None:
             if len(self._stages) >= _OPEN_STAGES:
@@ -122,3 +110,27 @@ class TaskMeter:
         if stage and stage.total_s > self._heaviest[0]:
             median = max(statistics.median(stage.sample), 0.001)
             self._heaviest = (stage.total_s, max(1.0, stage.longest_s / median))
+
+
+def _sums_of(metrics: Event) -> tuple[dict[str, float], float]:
+    """Return what one task adds to the sums, and its peak of execution memory."""
+    if not metrics:
+        return {}, 0.0
+    read = metrics.get("Shuffle Read Metrics") or {}
+    written = metrics.get("Shuffle Write Metrics") or {}
+    source, sink = metrics.get("Input Metrics") or {}, metrics.get("Output Metrics") or {}
+    remote = amount(read.get("Remote Bytes Read", 0))
+    sums = {
+        "executor_run_time_s": amount(metrics["Executor Run Time"]) / 1e3,
+        "executor_cpu_time_s": amount(metrics.get("Executor CPU Time", 0)) / 1e9,
+        "jvm_gc_time_s": amount(metrics["JVM GC Time"]) / 1e3,
+        "memory_spilled_bytes": amount(metrics["Memory Bytes Spilled"]),
+        "disk_spilled_bytes": amount(metrics["Disk Bytes Spilled"]),
+        "shuffle_read_bytes": remote + amount(read.get("Local Bytes Read", 0)),
+        "shuffle_write_bytes": amount(written.get("Shuffle Bytes Written", 0)),
+        "input_bytes": amount(source.get("Bytes Read", 0)),
+        "input_rows": amount(source.get("Records Read", 0)),
+        "output_bytes": amount(sink.get("Bytes Written", 0)),
+        "output_rows": amount(sink.get("Records Written", 0)),
+    }
+    return sums, amount(metrics.get("Peak Execution Memory", 0))

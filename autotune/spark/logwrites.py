@@ -12,10 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autotune.spark.lognumbers import identifier
+
 Event = dict[str, Any]
 
 MOST_WRITES = 1000
-_MOST_CHARS = 8192  # of what a command is given: a path fits, and patterns stay fast
+_MOST_CHARS = 4096  # of what a command is given: a path fits, and patterns stay fast
+_MOST_DESCRIBED = 1 << 20
+_MOST_NODES = 50_000
+_MOST_COMMANDS = 64
+_MOST_OPEN = 20_000
+_MORE = "unknown path (and more places)"
 _PLAN_HINT = re.compile(
     rb"Execute |AppendData|Overwrite|ReplaceData|WriteDelta|WriteToDataSource|TableAsSelect"
     rb"|DeleteFrom|Table|Partition|Namespace|WriteFiles"
@@ -69,17 +76,21 @@ class WriteFinder:
 
     def plan(self, event: Event) -> None:
         """Take the plan of a SQL execution: its start, or a later version of it."""
-        execution = int(event["executionId"])
+        execution = identifier(event["executionId"])
         root = event.get("rootExecutionId")
-        if root is not None:
-            self._root_of[execution] = int(root)
+        if root is not None and len(self._root_of) < _MOST_OPEN:
+            self._root_of[execution] = identifier(root)
         root = self._root_of.get(execution, execution)
-        for write in plan_writes(event["sparkPlanInfo"], event.get("physicalPlanDescription", "")):
-            if is_path(write):
+        description = str(event.get("physicalPlanDescription", ""))[:_MOST_DESCRIBED]
+        for write in plan_writes(event["sparkPlanInfo"], description):
+            if len(self._claims) + len(self._with_path) >= _MOST_OPEN:
+                self._add(write)
+            elif is_path(write):
                 self._with_path.add(root)
                 self._add(write)
             else:
-                self._claims.setdefault(root, {})[write] = None
+                claims = self._claims.setdefault(root, {})
+                claims[write if len(claims) < _MOST_COMMANDS else _MORE] = None
 
     def sql_ended(self, execution: int) -> None:
         """Settle what a SQL execution wrote: words count only where no path was seen."""
@@ -94,13 +105,13 @@ class WriteFinder:
     def job(self, event: Event) -> None:
         """Take the start of a job: writes of RDDs, whose paths the log does not have."""
         for stage in event.get("Stage Infos") or ():
-            details = str(stage.get("Details", ""))
+            details = str(stage.get("Details", ""))[:_MOST_DESCRIBED]
             if "SparkHadoopWriter" in details or "SparkHadoopWriter" in stage["Stage Name"]:
                 self._add(f"unknown path ({_save_site(event, details)})")
 
     def streaming(self, event: Event) -> None:
         """Take the progress of a streaming query: its sink, and that it keeps a checkpoint."""
-        sink = str(event["progress"]["sink"]["description"])
+        sink = str(event["progress"]["sink"]["description"])[:_MOST_CHARS]
         if files := _FILE_SINK.match(sink):
             self._add(files[1])
         elif not _SAFE_SINK.search(sink):
@@ -123,7 +134,7 @@ class WriteFinder:
         if len(self._found) < MOST_WRITES:
             self._found[write] = None
         else:
-            self._found["unknown path (and more places)"] = None
+            self._found[_MORE] = None
 
 
 def is_path(write: str) -> bool:
@@ -133,11 +144,16 @@ def is_path(write: str) -> bool:
 
 def plan_writes(plan: Event, description: str) -> Iterator[str]:
     """Yield what one plan (``sparkPlanInfo``, with the text beside it) writes to."""
-    waiting = [plan]
+    waiting, nodes, commands = [plan], 0, 0
     while waiting:
         node = waiting.pop()
         waiting.extend(node.get("children") or ())
-        name, text = str(node["nodeName"]), str(node.get("simpleString", ""))
+        name, text = str(node["nodeName"])[:_MOST_CHARS], str(node.get("simpleString", ""))
+        nodes += 1
+        commands += name.startswith("Execute ") or _V2_WRITE.match(name) is not None
+        if nodes > _MOST_NODES or commands > _MOST_COMMANDS:
+            yield _MORE
+            return
         if name.startswith("Execute "):
             command = name.removeprefix("Execute ").split(" ")[0]
             arguments = text.removeprefix("Execute ").removeprefix(command).strip()
@@ -205,10 +221,10 @@ def _plain(text: str) -> str:
 
 def _save_site(event: Event, details: str) -> str:
     """Return ``saveAsTextFile at Job.scala:12``, as far as the stack tells."""
-    frames = details.split("\n")
+    frames = [frame[:500] for frame in details.split("\n")]
     saves = [match[1] for frame in frames if (match := _SAVE_FRAME.search(frame))]
     properties = event.get("Properties") or {}
-    scope = _SCOPE_NAME.search(str(properties.get("spark.rdd.scope", "")))
+    scope = _SCOPE_NAME.search(str(properties.get("spark.rdd.scope", ""))[:_MOST_CHARS])
     method = scope[1] if scope and scope[1].startswith("save") else (saves or ["save"])[-1]
     for frame in frames:
         place = re.search(r"\(([^()]+:\d+)\)$", frame)

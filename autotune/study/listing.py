@@ -13,7 +13,7 @@ from autotune.errors import InputError, StudyConflict
 from autotune.experiment import Experiment
 from autotune.record import Trial
 from autotune.study.reading import EXPERIMENT, read_experiment, read_trials
-from autotune.study.storage import close_storage, faults, open_storage, parse_url
+from autotune.study.storage import close_storage, faults, open_storage, parse_url, shown
 
 
 class StudyInfo(Value):
@@ -76,12 +76,12 @@ def load_study(storage_url: str, name: str) -> StudyRecord:
     url = parse_url(storage_url)
     storage = open_storage(url, create=False)
     if storage is None:
-        raise InputError(_unknown(url.render_as_string(), name, []))
+        raise InputError(_unknown(shown(url), name, []))
     try:
         with faults(url):
             known = {study.study_name: study._study_id for study in storage.get_all_studies()}
             if name not in known:
-                raise InputError(_unknown(url.render_as_string(), name, sorted(known)))
+                raise InputError(_unknown(shown(url), name, sorted(known)))
             experiment = read_experiment(storage, known[name], name)
             if experiment is None:
                 raise InputError(f"study '{name}' is empty: nothing was measured in it")

@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from autotune.errors import AutotuneError, EnvironmentFault, InputError
+from autotune.redaction import without_login
 
 BUSY_TIMEOUT_S = 30
 _FORMS = "use sqlite:///mlruns/optuna.db or postgresql://user@host/database"
@@ -29,16 +30,16 @@ def parse_url(storage_url: str) -> URL:
     try:
         url = make_url(storage_url)
     except (ArgumentError, ValueError):
-        raise InputError(f"storage '{storage_url}' is not a URL: {_FORMS}") from None
+        raise InputError(
+            f"storage '{without_login(storage_url)}' is not a URL: {_FORMS}"
+        ) from None
     kind = url.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise InputError(f"storage '{_shown(url)}': {kind} is not supported, {_FORMS}")
+        raise InputError(f"storage '{shown(url)}': {kind} is not supported, {_FORMS}")
     if kind == "sqlite" and url.database in (None, "", ":memory:"):
-        raise InputError(f"storage '{_shown(url)}' names no file: {_FORMS}")
+        raise InputError(f"storage '{shown(url)}' names no file: {_FORMS}")
     if kind == "sqlite" and set("{}") & set(url.database or ""):
-        raise InputError(
-            f"storage '{_shown(url)}': a path with braces is not supported, rename it"
-        )
+        raise InputError(f"storage '{shown(url)}': a path with braces is not supported, rename it")
     if url.drivername == "postgresql":
         return url.set(drivername="postgresql+psycopg2")
     return url
@@ -91,18 +92,18 @@ def faults(url: URL) -> Iterator[None]:
         raise
     except ImportError:
         raise EnvironmentFault(
-            f"storage '{_shown(url)}' needs a driver: pip install 'spark-autotune[postgres]'"
+            f"storage '{shown(url)}' needs a driver: pip install 'spark-autotune[postgres]'"
         ) from None
     except RuntimeError as error:
         raise EnvironmentFault(
-            f"storage '{_shown(url)}' belongs to another version of Optuna ({_line(error)}):"
+            f"storage '{shown(url)}' belongs to another version of Optuna ({_line(error)}):"
             " upgrade it with 'optuna storage upgrade', or name another"
         ) from error
     except (SQLAlchemyError, StorageInternalError, OSError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         reason = _line(getattr(cause, "orig", None) or cause or error)
         raise EnvironmentFault(
-            f"storage '{_shown(url)}' refuses ({reason}): check that it exists, may be written to"
+            f"storage '{shown(url)}' refuses ({reason}): check that it exists, may be written to"
             " and has space left"
         ) from error
 
@@ -142,9 +143,10 @@ def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
     cursor.close()
 
 
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+def shown(url: URL) -> str:
+    """Return the address of a storage without its password."""
+    return without_login(url.render_as_string(hide_password=True))
 
 
 def _line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return without_login(next(iter(str(error).strip().splitlines()), type(error).__name__))

@@ -20,7 +20,7 @@ from autotune.domain import SCHEMA_VERSION
 from autotune.errors import StudyConflict
 from autotune.experiment import Experiment
 from autotune.record import Status, Trial
-from autotune.redaction import Secrets
+from autotune.redaction import HIDDEN, Secrets
 from autotune.space import Dimension
 from autotune.study.lock import study_lock
 from autotune.study.reading import (
@@ -45,6 +45,7 @@ class Study:
         self, experiment: Experiment, storage: RDBStorage, study_id: int, url: URL
     ) -> None:
         self.experiment = experiment
+        self._secrets = experiment.secrets()
         self._storage = storage
         self._study_id = study_id
         self._url = url
@@ -91,15 +92,17 @@ class Study:
             EnvironmentFault: the storage refuses; nothing of the trial was recorded.
         """
         trial_id = self._claimed[trial.number]
-        trial = _public_trial(self.experiment, trial)
+        stored = _public_trial(self._secrets, trial)
+        trial = trial.model_copy(update={"execution": stored.execution})
         described = distributions([d for d in dimensions if d.name in choices])
         params = {
             name: [choices[name], distribution_to_json(distribution)]
             for name, distribution in described.items()
+            if not self._quotes_secret(choices[name], distribution_to_json(distribution))
         }
         with faults(self._url):
             self._storage.set_trial_user_attr(trial_id, CHOICES, params)
-            self._storage.set_trial_user_attr(trial_id, TRIAL, trial.model_dump(mode="json"))
+            self._storage.set_trial_user_attr(trial_id, TRIAL, stored.model_dump(mode="json"))
         del self._claimed[trial.number]
         self._trials = (*self._trials, trial)
         with faults(self._url):
@@ -108,7 +111,10 @@ class Study:
     def _recover(self) -> tuple[Trial, ...]:
         """Tell what was recorded but not told, and let go of what was cut off."""
         found = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        trials = read_trials(found, self.name)
+        own = self.experiment.workload.properties
+        trials = tuple(
+            _with_secrets(trial, own, self._secrets) for trial in read_trials(found, self.name)
+        )
         recorded = {trial.number: trial for trial in trials}
         for frozen in found:
             if frozen.state.is_finished():
@@ -120,6 +126,9 @@ class Study:
                 self._storage.set_trial_user_attr(frozen._trial_id, LOST, True)
                 self._storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
         return trials
+
+    def _quotes_secret(self, *texts: object) -> bool:
+        return any(HIDDEN in self._secrets.scrub(str(text)) for text in texts)
 
     def _tell(self, trial_id: int, trial: Trial, params: Mapping[str, Any]) -> None:
         for name, (choice, described) in params.items():
@@ -200,19 +209,39 @@ def _continue_or_create(storage: RDBStorage, experiment: Experiment) -> int:
 def _public_experiment(experiment: Experiment) -> dict[str, Any]:
     """Return what is stored of an experiment: secrets stay with the command that needs them."""
     data = experiment.model_dump(mode="json")
-    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
-    return {**data, **{key: secrets.scrubbed(data[key]) for key in ("workload", "conf")}}
+    secrets = experiment.secrets()
+    # The space is a file of its own, without anything of the job in it.
+    return {key: part if key == "space" else secrets.scrubbed(part) for key, part in data.items()}
 
 
-def _public_trial(experiment: Experiment, trial: Trial) -> Trial:
-    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+def _public_trial(secrets: Secrets, trial: Trial) -> Trial:
+    """Return what is stored of a trial; a property that was blotted out did not apply as shown."""
     data = trial.model_dump(mode="json")
-    return Trial.model_validate({**data, "execution": secrets.scrubbed(data["execution"])})
+    execution = secrets.scrubbed(data["execution"])
+    execution["effective"] = {
+        name: value for name, value in execution["effective"].items() if HIDDEN not in value
+    }
+    return Trial.model_validate(
+        {**data, "config": secrets.scrubbed(data["config"]), "execution": execution}
+    )
+
+
+def _with_secrets(trial: Trial, own: Mapping[str, str], secrets: Secrets) -> Trial:
+    """Return a stored trial with the config that was executed: the person's own secrets in it."""
+    properties = dict(trial.config.properties)
+    for name, value in properties.items():
+        if value is not None and HIDDEN in value and name in own:
+            shown = secrets.scrubbed({name: own[name]})[name]
+            properties[name] = value.replace(shown, own[name])
+    config = trial.config.model_copy(update={"properties": properties})
+    return trial.model_copy(update={"config": config})
 
 
 def _check_same(stored: Experiment, experiment: Experiment) -> None:
     before = {**stored.identity, "objective": stored.objective.value}
-    now = {**experiment.identity, "objective": experiment.objective.value}
+    now = experiment.secrets().scrubbed(
+        {**experiment.identity, "objective": experiment.objective.value}
+    )
     changed = [
         f"{key} ({_short(before.get(key))} → {_short(now.get(key))})"
         for key in sorted({*before, *now})
