@@ -39,6 +39,8 @@ def _tune_options(function: _Verb) -> _Verb:
         click.option("-n", "--trials", type=click.IntRange(1), help="Executions of the search."),
         click.option("--timeout", help="Wall time of the study: 90s, 15m, 2h."),
         click.option("--execution-limit", help="Wall time of one execution, at most."),
+        click.option("--execution-memory", metavar="SIZE", help="Memory of one: 8g, 512m."),
+        click.option("--execution-disk", metavar="SIZE", help="Disk of one's scratch: 20g."),
         click.option("--baseline-repeats", type=click.IntRange(1), help="Baseline executions."),
         click.option("--confirm-blocks", type=click.IntRange(0), help="Blocks that prove a gain."),
         click.option("--objective", type=click.Choice(_OBJECTIVES), help="What is minimised."),

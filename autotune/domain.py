@@ -89,6 +89,10 @@ class Limits(Value):
     """What one execution may spend."""
 
     time_s: float | None = Field(default=None, gt=0)
+    memory_bytes: int | None = Field(default=None, gt=0)
+    """Of its whole process tree; ``None``: what the machine can spare."""
+    disk_bytes: int | None = Field(default=None, gt=0)
+    """Of its scratch folders, Spark's local ones included; ``None``: what the disk can spare."""
 
 
 class ColumnProfile(Value):

@@ -47,7 +47,7 @@ class DataDraft(Value):
 
 
 class BudgetDraft(Value):
-    """The budget, with durations as people write them."""
+    """The budget, with durations and sizes as people write them."""
 
     trials: int | None = Field(default=None, ge=1, le=100_000)
     timeout: Text | None = None
@@ -55,6 +55,8 @@ class BudgetDraft(Value):
     confirm_blocks: int | None = Field(default=None, ge=0, le=1000)
     execution_ratio: float | None = Field(default=None, gt=1)
     execution_limit: Text | None = None
+    execution_memory: Text | None = None
+    execution_disk: Text | None = None
 
 
 class MachineDraft(Value):
@@ -98,7 +100,10 @@ def from_flags(way: str, job: str, *, arguments: tuple[str, ...], main_class: st
     return Draft.model_validate({"workload": workload})
 
 
-_BUDGET_FLAGS = ("trials", "timeout", "execution_limit", "baseline_repeats", "confirm_blocks")
+_BUDGET_FLAGS = (
+    *("trials", "timeout", "execution_limit", "execution_memory", "execution_disk"),
+    *("baseline_repeats", "confirm_blocks"),
+)
 _PLAIN_FLAGS = ("name", "master", "space", "objective", "sampler", "seed", "spark_home", "data")
 
 

@@ -41,15 +41,25 @@ class Budget(Value):
     """Time limit of an execution as a multiple of the baseline's time …"""
     execution_limit_s: float = Field(default=3600.0, gt=0)
     """… and never more than this, nor for the first baseline."""
+    execution_memory_bytes: int | None = Field(default=None, gt=0)
+    """Memory that the process tree of an execution may use; ``None``: nine tenths of the
+    machine's, but not less than the configuration asks for."""
+    execution_disk_bytes: int | None = Field(default=None, gt=0)
+    """Disk that the scratch folders of an execution may take; ``None``: half of what is free."""
 
     def limits(self, baseline_s: float | None) -> Limits:
         """Return the limits of the next execution, given what the baseline took if it is known.
 
         Fifteen seconds are always added: a fixed cost of starting up does not scale with the job.
         """
-        if baseline_s is None:
-            return Limits(time_s=self.execution_limit_s)
-        return Limits(time_s=min(self.execution_limit_s, baseline_s * self.execution_ratio + 15))
+        time_s = self.execution_limit_s
+        if baseline_s is not None:
+            time_s = min(time_s, baseline_s * self.execution_ratio + 15)
+        return Limits(
+            time_s=time_s,
+            memory_bytes=self.execution_memory_bytes,
+            disk_bytes=self.execution_disk_bytes,
+        )
 
 
 class ConfRules(Value):

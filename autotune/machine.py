@@ -18,6 +18,7 @@ import psutil
 
 from autotune.domain import Machine
 from autotune.errors import EnvironmentFault, InputError
+from autotune.spark.headroom import cgroup_folders, read_text, usable_memory_bytes
 from autotune.spark.installation import Installation
 
 _LOCAL = re.compile(r"local(?:\[\s*([0-9]{1,9}|\*)\s*(?:,\s*[0-9]{1,9}\s*)?\])?")
@@ -76,26 +77,17 @@ def usable_cpus(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     except AttributeError:
         count = psutil.cpu_count() or 1
     quotas = []
-    for folder in _cgroup_folders(cgroup_root):
-        words = (_read(folder / "cpu.max") or "").split()
+    for folder in cgroup_folders(cgroup_root):
+        words = (read_text(folder / "cpu.max") or "").split()
         if len(words) == 2 and words[0] != "max":
             quotas.append(int(words[0]) / int(words[1]))
-        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        quota, period = (
+            read_text(folder / "cpu.cfs_quota_us"),
+            read_text(folder / "cpu.cfs_period_us"),
+        )
         if quota and period and int(quota) > 0:
             quotas.append(int(quota) / int(period))
     return max(1, min([count, *(math.ceil(quota) for quota in quotas)]))
-
-
-def usable_memory_bytes(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the memory of this machine, or of the container it is if that has less."""
-    total: int = psutil.virtual_memory().total
-    limits = [
-        int(text)
-        for folder in _cgroup_folders(cgroup_root)
-        for name in ("memory.max", "memory.limit_in_bytes")
-        if (text := _read(folder / name)) is not None and text.isdigit() and int(text) > 0
-    ]
-    return min([total, *limits])
 
 
 def platform_text() -> str:
@@ -197,25 +189,8 @@ def _alive_workers(page: str) -> list[dict[str, int]]:
     ]
 
 
-def _cgroup_folders(root: Path) -> list[Path]:
-    """Return the folders whose limits bind this process, in either version of cgroups."""
-    folders = [root, root / "cpu", root / "memory"]
-    for line in (_read(Path("/proc/self/cgroup")) or "").splitlines():
-        _, _, path = line.partition("::")
-        parts = Path(path.strip("/")).parts
-        folders += [root.joinpath(*parts[: end + 1]) for end in range(len(parts))]
-    return folders
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return None
-
-
 def _cpu_model() -> str:
-    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+    for line in (read_text(Path("/proc/cpuinfo")) or "").splitlines():
         name, _, model = line.partition(":")
         if name.strip() == "model name":
             return model.strip()

@@ -27,7 +27,7 @@ from autotune.spacefile import check_space, load_space
 from autotune.spark.installation import Installation, read_properties, spark_defaults
 from autotune.spark.properties import property_facts
 from autotune.submitline import SubmitLine, application_kind, parse_submit_line
-from autotune.units import parse_duration_s
+from autotune.units import parse_duration_s, parse_size_bytes
 from autotune.yamlfile import read_yaml, validate
 
 
@@ -213,6 +213,9 @@ def _budget(draft: BudgetDraft) -> Budget:
     for key in ("timeout", "execution_limit"):
         if key in fields:
             fields[f"{key}_s"] = parse_duration_s(fields.pop(key), where=f"budget: {key}")
+    for key in ("execution_memory", "execution_disk"):
+        if key in fields:
+            fields[f"{key}_bytes"] = parse_size_bytes(fields.pop(key), where=f"budget: {key}")
     return Budget(**fields)
 
 

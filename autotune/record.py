@@ -37,6 +37,7 @@ class Cause(StrEnum):
     """Why an execution failed."""
 
     OUT_OF_MEMORY = "out_of_memory"
+    OUT_OF_DISK = "out_of_disk"
     BAD_CONFIG = "bad_config"
     APP_ERROR = "app_error"
     OUTPUT_MISMATCH = "output_mismatch"
@@ -103,6 +104,10 @@ class Metrics(Value):
     """Longest to median task, in the stage where most task time is spent."""
     core_seconds: float = 0.0
     gb_seconds: float = 0.0
+    peak_tree_memory_bytes: int | None = None
+    """Most memory that all its processes were seen to use at once; ``None``: not watched."""
+    peak_scratch_bytes: int | None = None
+    """Most disk that its scratch folders were seen to take; ``None``: not watched."""
 
 
 class Execution(Value):

@@ -109,6 +109,7 @@ CASES = [
     wrong("trials in words", EXPERIMENT + "budget: {trials: many}\n", "trials"),
     wrong("negative trials", EXPERIMENT + "budget: {trials: -1}\n", "trials"),
     wrong("bad duration", EXPERIMENT + "budget: {timeout: soon}\n", "timeout"),
+    wrong("bad size", EXPERIMENT + "budget: {execution_disk: lots}\n", "execution_disk"),
     wrong("no such objective", EXPERIMENT + "objective: speed\n", "objective"),
     wrong("no such sampler", EXPERIMENT + "sampler: magic\n", "sampler"),
     wrong("no such space", EXPERIMENT + "space: nowhere\n", "nowhere"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.record import Cause
-from autotune.spark.causes import MOST_CHARS, classify
+from autotune.spark.causes import MOST_CHARS, classify, tells_of_error
 from autotune.spark.eventlog import summarise
 from autotune.spark.logsummary import LogSummary
 
@@ -107,6 +107,16 @@ def test_summaries(summary: LogSummary, expected: Cause) -> None:
         (1, "OpenJDK: Native memory: Cannot allocate memory (errno=12)", Cause.OUT_OF_MEMORY),
         (1, "Error: Could not create the Java Virtual Machine.", Cause.BAD_CONFIG),
         (1, "Unrecognized VM option 'UseMagicGC'", Cause.BAD_CONFIG),
+        (1, "java.io.IOException: No space left on device", Cause.OUT_OF_DISK),
+        (1, "OSError: [Errno 28] No space left on device", Cause.OUT_OF_DISK),
+        (1, "OSError: [Errno 122] Disk quota exceeded", Cause.OUT_OF_DISK),
+        # A spill that fails is reported as want of memory.
+        (
+            1,
+            "org.apache.spark.memory.SparkOutOfMemoryError: error while calling spill() on"
+            " UnsafeExternalSorter: No space left on device",
+            Cause.OUT_OF_DISK,
+        ),
         # What an application says of its own must not be taken for Spark's.
         (
             1,
@@ -130,6 +140,36 @@ def test_summaries(summary: LogSummary, expected: Cause) -> None:
 )
 def test_short_tails(exit_code: int | None, tail: str, expected: Cause) -> None:
     assert classify(exit_code, tail, None)[0] is expected
+
+
+CRASH = "Traceback (most recent call last):\nSparkException: Python worker exited unexpectedly"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "tail", "short", "expected"),
+    [
+        (-9, "", None, Cause.OUT_OF_MEMORY),
+        (-9, "", True, Cause.OUT_OF_MEMORY),
+        (-9, "", False, Cause.LOST),
+        (137, "java.lang.OutOfMemoryError: Java heap space", False, Cause.OUT_OF_MEMORY),
+        (1, "ERROR Lost executor 0: Command exited with code 137", None, Cause.OUT_OF_MEMORY),
+        (1, "ERROR Lost executor 0: Command exited with code 137", False, Cause.LOST),
+        (1, CRASH, True, Cause.OUT_OF_MEMORY),
+        (1, CRASH, False, Cause.APP_ERROR),
+        (1, "Traceback (most recent call last):\nValueError: x", True, Cause.APP_ERROR),
+        (-15, "", True, Cause.LOST),
+    ],
+)
+def test_who_was_killed_is_asked_of_the_kernel(
+    exit_code: int, tail: str, short: bool | None, expected: Cause
+) -> None:
+    assert classify(exit_code, tail, None, short)[0] is expected
+
+
+def test_last_words_tell_of_an_error() -> None:
+    assert tells_of_error("26/01/01 10:00:00 INFO x\n" + CRASH)
+    assert tells_of_error('Exception in thread "main" java.lang.IllegalStateException')
+    assert not tells_of_error("26/01/01 10:00:00 WARN x: Exception\n3 errors were found\n")
 
 
 @given(st.none() | st.integers(-64, 255), st.text(max_size=500), st.integers(1, 30))

@@ -29,10 +29,12 @@ def test_zero_is_something_that_was_said() -> None:
 
 
 def test_flags_beat_the_file() -> None:
-    flags = {"trials": 9, "objective": "gb_seconds", "sampler": "qmc", "data": "elsewhere",
+    flags = {"trials": 9, "execution_memory": "8g", "execution_disk": "1t",
+             "objective": "gb_seconds", "sampler": "qmc", "data": "elsewhere",
              "conf": ("spark.a=1=2",), "preserve": ("spark.b",), "rerunnable": True}  # fmt: skip
     said = with_flags(DRAFT, flags)
     assert said.budget.trials == 9
+    assert (said.budget.execution_memory, said.budget.execution_disk) == ("8g", "1t")
     assert said.objective is Objective.GB_SECONDS
     assert said.sampler is Sampler.QMC
     assert isinstance(said.data, DataDraft)

@@ -22,6 +22,7 @@ from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, Work
 from autotune.errors import EnvironmentFault, InputError
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger, Lesson
+from autotune.ledger.entries import metrics
 from autotune.record import (
     Cause,
     Execution,
@@ -224,6 +225,17 @@ def test_states_and_times_are_those_of_the_execution(ledger: Ledger) -> None:
     assert info.end_time - info.start_time == 8500
     assert kids["trial-005"].data.metrics["extrapolated_s"] == 33.0
     assert kids["trial-005"].data.metrics["elapsed_s"] == 9.0
+
+
+def test_what_was_watched_is_published_where_the_event_log_tells_nothing() -> None:
+    watched = Metrics(peak_tree_memory_bytes=7, peak_scratch_bytes=5)
+    failed = STUDY[3].model_copy(
+        update={"execution": STUDY[3].execution.model_copy(update={"metrics": watched})}
+    )
+    numbers = metrics(failed, STUDY)
+    assert (numbers["peak_tree_memory_bytes"], numbers["peak_scratch_bytes"]) == (7, 5)
+    assert "core_seconds" not in numbers
+    assert "peak_scratch_bytes" not in metrics(STUDY[2], STUDY)
 
 
 def test_tags_repeat_the_study_on_its_children(published: Ledger) -> None:

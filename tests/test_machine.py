@@ -12,12 +12,8 @@ import psutil
 import pytest
 
 from autotune.errors import AutotuneError, EnvironmentFault, InputError
-from autotune.machine import (
-    detect_machine,
-    platform_text,
-    usable_cpus,
-    usable_memory_bytes,
-)
+from autotune.machine import detect_machine, platform_text, usable_cpus
+from autotune.spark.headroom import usable_memory_bytes
 from autotune.spark.installation import Installation
 
 MIB = 1 << 20

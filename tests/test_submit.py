@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import stat
@@ -165,6 +166,49 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path):
         assert process.wait(10)
     assert process.exit_status is None
     assert alive(pids_in(folder)) == []
+
+
+SHARING = """
+import mmap, sys, time
+held = []
+for path in sys.argv[1:]:
+    with open(path, "w+b") as file:
+        file.truncate(1 << 20)
+        held.append(mmap.mmap(file.fileno(), 0))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory has no names to list elsewhere")
+def test_shared_memory_goes_with_those_who_made_it(tmp_path):
+    names = [f"autotune_test_{kind}_{os.getpid()}" for kind in ("before", "theirs", "other")]
+    before, theirs, other = (Path("/dev/shm") / name for name in names)
+    before.write_bytes(b"x" * 4096)
+    try:
+        words = [sys.executable, "-c", SHARING, str(before), str(theirs), str(other)]
+        with run(words, tmp_path) as process:
+            wait_for(lambda: "ready" in process.last_words())
+            with other.open("r+b") as file, mmap.mmap(file.fileno(), 4096):
+                process.finish()
+                assert other.exists(), "another process uses it"
+                assert not theirs.exists()
+        assert before.exists(), "it was there before the command"
+    finally:
+        for path in (before, theirs, other):
+            path.unlink(missing_ok=True)
+
+
+def test_a_kill_asks_nobody(tmp_path):
+    script = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: print('asked'));"
+        "print('ready', flush=True)\nwhile True: time.sleep(0.01)"
+    )
+    with run([sys.executable, "-uc", script], tmp_path) as process:
+        wait_for(lambda: "ready" in process.last_words())
+        process.kill()
+    assert process.exit_status == -9
+    assert "asked" not in process.last_words()
 
 
 def test_marked_processes_are_found_wherever_they_are(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.errors import InputError
-from autotune.units import format_bytes, format_duration, parse_duration_s
+from autotune.units import format_bytes, format_duration, parse_duration_s, parse_size_bytes
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,20 @@ def test_reads_durations(text: str | float, seconds: float) -> None:
 def test_refuses_what_is_no_duration(text: str) -> None:
     with pytest.raises(InputError, match=r"^--timeout: .*90s, 15m or 2h$"):
         parse_duration_s(text, where="--timeout")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512m", 512 << 20), ("8g", 8 << 30), ("1.5 GiB", 3 << 29), ("4KB", 4096), (77, 77)],
+)
+def test_reads_sizes(text: str | int, size: int) -> None:
+    assert parse_size_bytes(text, where="--execution-memory") == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-3g", "0", "0.1", "1e9", "8x", "nan", "9" * 99])
+def test_refuses_what_is_no_size(text: str) -> None:
+    with pytest.raises(InputError, match=r"^budget: execution_disk: .*512m or 8g$"):
+        parse_size_bytes(text, where="budget: execution_disk")
 
 
 @given(st.floats(min_value=0.01, max_value=1e6))

@@ -1,7 +1,8 @@
 """Says why an execution failed, from its exit code, the end of its output and its event log.
 
-The order matters: memory first, because an exhausted heap shows up as nearly every other error
-too; then settings that Spark or the JVM refuse; then losses; the rest is the program's own.
+The order matters: a full disk first, because Spark reports a spill that fails as want of memory;
+then memory, because an exhausted heap shows up as nearly every other error too; then settings that
+Spark or the JVM refuse; then losses; the rest is the program's own.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from autotune.record import Cause
 from autotune.spark.logsummary import LogSummary
 
 MOST_CHARS = 2000
-_KILLED = (137, -9)
-"""SIGKILL: what the kernel sends when memory runs out, hardly anybody else."""
+KILLED = (137, -9)
+"""SIGKILL: what the kernel sends when memory runs out."""
 _OUT_OF_MEMORY_EXIT = 52
 """Spark's own code for a JVM that ended of an OutOfMemoryError (``SparkExitCode.OOM``)."""
 
+_OUT_OF_DISK = re.compile(
+    r"No space left on device|Disk quota exceeded|\bE(?:NOSPC|DQUOT)\b|errno=28\b|\[Errno 28\]"
+    r"|There is not enough space on the disk"
+)
 _OUT_OF_MEMORY = re.compile(
     r"java\.lang\.OutOfMemoryError|SparkOutOfMemoryError|(?:^|[\s.])MemoryError(?::|$)"
     r"|UNABLE_TO_ACQUIRE_MEMORY|Unable to acquire \d+ bytes of memory"
@@ -26,9 +31,14 @@ _OUT_OF_MEMORY = re.compile(
     r"|Cannot allocate memory|errno=12\b|Could not reserve enough space"
     r"|insufficient memory for the Java Runtime|Could not allocate (?:the )?\w* ?(?:heap|memory)"
     r"|Container (?:\S+ )?(?:was )?killed .{0,60}memory|running beyond (?:physical|virtual) memory"
-    r"|[Ee]xit(?:ed with)? (?:code|status):? ?\(?(?:52|137)\b|exited with (?:52|137)\b"
+    r"|[Ee]xit(?:ed with)? (?:code|status):? ?\(?52\b|exited with 52\b"
     r"|oom-kill|OOMKilled|Cannot broadcast the table that is larger|Not enough memory to build"
 )
+_KILLED_ELSEWHERE = re.compile(
+    r"[Ee]xit(?:ed with)? (?:code|status):? ?\(?137\b|exited with 137\b"
+)
+_GONE = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|Lost executor")
+"""What is said of a process that was killed, by somebody who does not know why."""
 _WHICH_MEMORY = re.compile(r"^(?:: |Caused by: )?java\.lang\.OutOfMemoryError: \w")
 _BAD_CONFIG = re.compile(
     r"Unrecognized (?:VM|JVM|option)|Unrecognized option|Could not create the Java Virtual Machine"
@@ -72,7 +82,10 @@ _START = re.compile(r"^(?:Traceback \(most recent|Exception in thread|Error: |Er
 
 
 def classify(
-    exit_code: int | None, log_tail: str, summary: LogSummary | None
+    exit_code: int | None,
+    log_tail: str,
+    summary: LogSummary | None,
+    memory_was_short: bool | None = None,
 ) -> tuple[Cause, str]:
     """Return why an execution failed, and the lines that tell it.
 
@@ -81,6 +94,8 @@ def classify(
             not known.
         log_tail: The end of what the process wrote to its outputs.
         summary: What its event log tells, if there is one.
+        memory_was_short: Whether a process that was killed was killed for want of memory: the
+            kernel counts its kills. ``None``: not known; SIGKILL then counts as that.
 
     Returns:
         The cause, and at most 2,000 characters of telling lines.
@@ -88,8 +103,14 @@ def classify(
     lines = [line.rstrip() for line in log_tail.splitlines() if not _NOISE.match(line)]
     said = _said(summary)
     everything = [*lines, *said]
+    if (found := _first(_OUT_OF_DISK, everything)) is not None:
+        return Cause.OUT_OF_DISK, _around(everything, found)
     found = _first(_WHICH_MEMORY, everything)
     found = found if found is not None else _first(_OUT_OF_MEMORY, everything)
+    if found is None and memory_was_short is not False:
+        found = _first(_KILLED_ELSEWHERE, everything)
+    if found is None and memory_was_short:
+        found = _first(_GONE, _last_error(lines) or said)
     if found is not None:
         return Cause.OUT_OF_MEMORY, _around(everything, found)
     if exit_code == _OUT_OF_MEMORY_EXIT:
@@ -101,12 +122,24 @@ def classify(
         found = _first(_REFUSED, lines)  # a class that a property names
     if found is not None:
         return Cause.BAD_CONFIG, _around(everything, found)
-    if exit_code in _KILLED:
-        telling = "killed by SIGKILL, as the kernel does when memory runs out"
-        return Cause.OUT_OF_MEMORY, _fit([telling, *_last(lines)])
+    if exit_code in KILLED:
+        return _killed(lines, memory_was_short)
     if (loss := _loss(exit_code, lines, summary)) is not None:
         return Cause.LOST, loss
     return Cause.APP_ERROR, _error_lines(lines, said, exit_code)
+
+
+def tells_of_error(log_tail: str) -> bool:
+    """Say whether the last words of an application hold a traceback or the like."""
+    return any(_START.match(line) for line in log_tail.splitlines())
+
+
+def _killed(lines: Sequence[str], memory_was_short: bool | None) -> tuple[Cause, str]:
+    if memory_was_short is False:
+        telling = "killed by SIGKILL from outside: memory was plentiful"
+        return Cause.LOST, _fit([telling, *_last(lines)])
+    telling = "killed by SIGKILL, as the kernel does when memory runs out"
+    return Cause.OUT_OF_MEMORY, _fit([telling, *_last(lines)])
 
 
 def _said(summary: LogSummary | None) -> list[str]:

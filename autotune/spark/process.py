@@ -94,12 +94,19 @@ class SupervisedProcess:
             self._listen()
         return True
 
+    @property
+    def supervisor_pid(self) -> int:
+        """The process above the command and, on Linux, above all that it starts."""
+        return self._supervisor.pid
+
+    def kill(self) -> None:
+        """End everything without a grace; :meth:`finish` waits for it."""
+        self._ask(supervise.KILL)
+
     def finish(self) -> None:
         """End whatever still runs, and wait until nothing of it is left."""
-        with contextlib.suppress(OSError):
-            assert self._supervisor.stdin is not None
-            if self.exit_status is None:
-                self._supervisor.stdin.write(b"s")
+        if self.exit_status is None:
+            self._ask(b"s")
         try:
             end_s = time.monotonic() + _CLEAN_S
             while not self._silent and self._selector.select(max(0.0, end_s - time.monotonic())):
@@ -122,6 +129,11 @@ class SupervisedProcess:
             if len(data) >= max_chars:
                 break
         return data.decode(errors="replace")[-max_chars:]
+
+    def _ask(self, byte: bytes) -> None:
+        with contextlib.suppress(OSError):
+            assert self._supervisor.stdin is not None
+            self._supervisor.stdin.write(byte)
 
     def _listen(self) -> None:
         assert self._supervisor.stdout is not None

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import Enum, auto
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-import psutil
 
 from autotune.domain import Config, Limits, Workload
 from autotune.errors import InputError
@@ -20,12 +14,12 @@ from autotune.record import Cause, Checkpoint, Execution, Status
 from autotune.spark.archive import (
     References,
     Sharing,
-    is_mapped,
     is_to_be_made,
     references_of,
     share_classes,
 )
-from autotune.spark.causes import classify
+from autotune.spark.causes import KILLED, classify, tells_of_error
+from autotune.spark.ceilings import Ceilings, asked_memory
 from autotune.spark.command import (
     Scratch,
     final_properties,
@@ -33,14 +27,10 @@ from autotune.spark.command import (
     submit_command,
     submit_environment,
 )
-from autotune.spark.eventlog import EventLogReader, LogSummary, summarise
+from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.installation import Installation
 from autotune.spark.process import SupervisedProcess
-
-POLL_S = 0.25
-EXIT_GRACE_S = 20.0
-"""For an application that has ended when its limit is reached, to leave its JVM."""
-_MAX_HEAP = re.compile(r"-Xmx(\d+[kmgtKMGT]?)")
+from autotune.spark.watch import End, Watch, event_logs
 
 
 @dataclass(frozen=True)
@@ -76,18 +66,21 @@ class SparkSubmit:
         scratch = make_scratch(self.scratch_root, workload.properties)
         try:
             sharing = self._sharing(workload, config, scratch)
-            watch = _Watch(scratch, sharing, limits, on_checkpoint)
+            watch = Watch(workload, scratch, sharing, limits, on_checkpoint)
             command = submit_command(self.installation, workload, config, scratch)
             environment = submit_environment(
                 self.installation, scratch, sharing.java_options if sharing else ()
             )
             if sharing is not None and sharing.conf_folder is not None:
                 environment["SPARK_CONF_DIR"] = str(sharing.conf_folder)
+            asked = asked_memory(final_properties(workload, config, scratch), workload.master)
             with SupervisedProcess(
                 command, environment=environment, log=scratch.log, folders=scratch.folders
             ) as process:
-                watch.follow(process)
-            return self._execution(watch, process, scratch)
+                ceilings = Ceilings(limits, process.supervisor_pid, scratch.folders, asked)
+                watch.follow(process, ceilings)
+            local = workload.master.startswith("local")
+            return self._execution(watch, process, ceilings, scratch, local=local)
         finally:
             self._clear(scratch)
 
@@ -106,9 +99,20 @@ class SparkSubmit:
             self._sharings[references] = share_classes(self.installation, references)
         return self._sharings[references]
 
-    def _execution(self, watch: _Watch, process: SupervisedProcess, scratch: Scratch) -> Execution:
+    def _execution(
+        self,
+        watch: Watch,
+        process: SupervisedProcess,
+        ceilings: Ceilings,
+        scratch: Scratch,
+        *,
+        local: bool,
+    ) -> Execution:
         summary = _summary(scratch.events)
-        status, cause, error = _outcome(watch, process, summary)
+        short = ceilings.memory_was_short()
+        if not local and process.exit_status not in KILLED:
+            short = short or None  # of executors on other machines nothing was seen
+        status, cause, error = _outcome(watch, process, summary, short)
         found = summary or LogSummary()
         effective = dict(found.effective)
         if watch.heap is not None:
@@ -121,7 +125,7 @@ class SparkSubmit:
             duration_s=found.duration_s if status is Status.SUCCEEDED else None,
             cause=cause,
             error=error,
-            metrics=found.metrics,
+            metrics=found.metrics.model_copy(update=ceilings.peaks),
             steps=found.steps,
             effective=effective,
             writes_outside=tuple(
@@ -135,106 +139,40 @@ class SparkSubmit:
     def _clear(self, scratch: Scratch) -> None:
         if self.keep_event_log is not None:
             self.keep_event_log.mkdir(parents=True, exist_ok=True)
-            for log in _logs(scratch.events):
+            for log in event_logs(scratch.events):
                 shutil.move(log, self.keep_event_log / log.name)
         scratch.remove()
 
 
-class _End(Enum):
-    """What ended an execution."""
-
-    ITSELF = auto()
-    LIMIT = auto()
-    STOP = auto()
-
-
-class _Watch:
-    """Follows one execution from its start, and notes what can only be seen while it runs."""
-
-    def __init__(
-        self,
-        scratch: Scratch,
-        sharing: Sharing | None,
-        limits: Limits,
-        on_checkpoint: Callable[[Checkpoint], bool],
-    ) -> None:
-        self._events = scratch.events
-        self._reader = EventLogReader.follow(scratch.events)
-        self._archive = sharing.archive if sharing else None
-        self._limit_s = limits.time_s
-        self._on_checkpoint = on_checkpoint
-        self._jvm_seen = False
-        self.started_at = datetime.now(UTC)
-        self._start_s = time.monotonic()
-        self.wall_s = 0.0
-        self.end = _End.ITSELF
-        self.heap: str | None = None
-        self.mapped: bool | None = None
-
-    def follow(self, process: SupervisedProcess) -> None:
-        """Watch *process* until it ends, or decide that it must."""
-        try:
-            while not process.wait(POLL_S):
-                self._look_at_jvm(process.pid)
-                steps = self._reader.poll()
-                self.wall_s = time.monotonic() - self._start_s
-                if self._past_limit():
-                    self.end = _End.LIMIT
-                    return
-                checkpoint = Checkpoint(elapsed_s=self.wall_s, steps=steps)
-                if self._on_checkpoint(checkpoint) and not self._reader.ended:
-                    self.end = _End.STOP
-                    return
-            self.wall_s = time.monotonic() - self._start_s
-        finally:
-            self._reader.close()
-
-    def _past_limit(self) -> bool:
-        if self._limit_s is None:
-            return False
-        grace_s = EXIT_GRACE_S if self._reader.ended else 0.0
-        return self.wall_s > self._limit_s + grace_s
-
-    def _look_at_jvm(self, pid: int | None) -> None:
-        """Note heap and archive, once ``spark-submit`` has become the driver's JVM."""
-        if self._jvm_seen or pid is None:
-            return
-        # Java maps an archive first and unmaps one that does not fit, so what counts is how it
-        # is when the application is under way.
-        under_way = bool(_logs(self._events))
-        try:
-            words = psutil.Process(pid).cmdline()
-        except psutil.Error:
-            return
-        if "org.apache.spark.deploy.SparkSubmit" not in words or "-cp" not in words:
-            return
-        heaps = [match[1] for word in words if (match := _MAX_HEAP.fullmatch(word))]
-        self.heap = heaps[-1].lower() if heaps else None
-        if self._archive is not None:
-            self.mapped = is_mapped(pid, self._archive)
-        self._jvm_seen = under_way
-
-
 def _outcome(
-    watch: _Watch, process: SupervisedProcess, summary: LogSummary | None
+    watch: Watch,
+    process: SupervisedProcess,
+    summary: LogSummary | None,
+    memory_was_short: bool | None,
 ) -> tuple[Status, Cause | None, str | None]:
-    if watch.end is _End.STOP:
+    if watch.end is End.STOP:
         return Status.STOPPED_EARLY, None, None
-    if watch.end is _End.LIMIT:
+    if watch.end is End.TIME:
         return Status.TIMED_OUT, None, f"ended after {watch.wall_s:.0f} s, its limit"
-    if process.exit_status == 0 and summary is not None and summary.duration_s is not None:
+    if watch.breach is not None:
+        return Status.FAILED, watch.breach.cause, watch.breach.text
+    words, ended = process.last_words(), summary is not None and summary.duration_s is not None
+    # One that hung on its way out can't tell its status any more; its last words can.
+    well = not tells_of_error(words) if watch.end is End.HANGING else process.exit_status == 0
+    if well and ended:
         return Status.SUCCEEDED, None, None
-    if process.exit_status == 0:
+    if well:
         message = "the job ended well but no Spark application of it has an event log to its end"
         return Status.FAILED, Cause.APP_ERROR, message
-    cause, telling = classify(process.exit_status, process.last_words(), summary)
+    exit_status = 1 if watch.end is End.HANGING else process.exit_status
+    cause, telling = classify(exit_status, words, summary, memory_was_short)
     return Status.FAILED, cause, telling
 
 
 def _summary(events: Path) -> LogSummary | None:
     """Summarise the event logs: the longest application's, with what any of them wrote to."""
     found, writes = [], []
-    for log in _logs(events):
+    for log in event_logs(events):
         try:
             found.append(summarise(log))
         except InputError:
@@ -244,10 +182,6 @@ def _summary(events: Path) -> LogSummary | None:
         return None
     writes += [path for summary in found for path in summary.writes]
     return longest.model_copy(update={"writes": tuple(dict.fromkeys(writes))})
-
-
-def _logs(events: Path) -> list[Path]:
-    return [entry for entry in sorted(events.iterdir()) if not entry.name.startswith(".")]
 
 
 def is_inside(written: str, folders: Sequence[Path]) -> bool:

@@ -4,7 +4,7 @@ A program of its own, on the standard library alone: ``python -I -S supervise.py
 FOLDERS -- COMMAND…``. It makes itself the reaper of every descendant (Linux), because PySpark's
 worker daemon leaves the process group, and a group kill would miss it.
 
-- stdin is the life line: its end means that the tuner is gone; a byte asks to stop.
+- stdin is the life line: its end means that the tuner is gone; a byte asks to stop, ``k`` to kill.
 - stdout tells ``started PID``, ``exited STATUS`` (negative: a signal), ``clean``.
 - LOG receives what the command says; beyond MAX_BYTES it moves to ``LOG.1``, and what was there
   before is dropped, so that a chatty job can't fill the disk and the last words are kept.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import select
@@ -30,6 +31,13 @@ STOP_GRACE_S = 1.5
 END_GRACE_S = 0.3
 GIVE_UP_S = 60.0
 READ_BYTES = 1 << 16
+KILL = b"k"
+"""Asks to end everything at once, without a word: it takes what the machine needs."""
+SHARED_MEMORY = "/dev/shm"
+JVM_COUNTERS = "/tmp/hsperfdata_*/{}"
+"""Where HotSpot keeps them, whatever ``java.io.tmpdir`` says."""
+FIRST_TO_GO = b"1000"
+"""Makes the kernel choose the command before anything else when memory runs out."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -74,6 +82,8 @@ def start(command: list[str], output: int) -> int:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:
             os._exit(1)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:  # noqa: PTH123
+            file.write(FIRST_TO_GO)
         for number in (*STOP_SIGNALS, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -103,6 +113,48 @@ def descendants(root: int) -> list[int]:
     while at < len(found):
         found += children.get(found[at], ())
         at += 1
+    return found
+
+
+class Traces:
+    """What killed processes would leave in the system's own folders (Linux).
+
+    That is the counters of a JVM, and shared memory that they made and nobody else maps.
+    """
+
+    def __init__(self) -> None:
+        self._there_before = set(glob.glob(f"{SHARED_MEMORY}/*"))  # noqa: PTH207
+        self._pids: set[int] = set()
+        self._shared: set[str] = set()
+
+    def note(self) -> None:
+        """Remember the traces of the descendants, which are about to be ended."""
+        if sys.platform != "linux":
+            return
+        pids = descendants(os.getpid())
+        self._pids.update(pids)
+        for pid in pids:
+            self._shared |= shared_memory(pid) - self._there_before
+
+    def remove(self) -> None:
+        """Remove what is left, when the processes are gone."""
+        counters = [path for pid in self._pids for path in glob.glob(JVM_COUNTERS.format(pid))]  # noqa: PTH207
+        if self._shared:
+            for pid in descendants(0):
+                self._shared -= shared_memory(pid)
+        for path in [*counters, *self._shared]:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
+
+
+def shared_memory(pid: int) -> set[str]:
+    """Return the files of shared memory that a process maps."""
+    found = set()
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", errors="replace") as file:  # noqa: PTH123
+        for line in file:
+            _, _, path = line.rstrip("\n").partition(SHARED_MEMORY + "/")
+            if path and not path.endswith(" (deleted)"):
+                found.add(f"{SHARED_MEMORY}/{path}")
     return found
 
 
@@ -146,6 +198,8 @@ class Supervision:
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_stop_signal)
         self._parent = os.getppid()
+        self.grace_s = STOP_GRACE_S
+        self._traces = Traces()
         self.pid = start(command, writing)
         os.close(writing)
         self.statuses: dict[int, int] = {}
@@ -166,7 +220,9 @@ class Supervision:
             if self.pid in self.statuses or self._asked_to_stop:
                 return True
             if life_line in ready:
-                return os.read(life_line, 1) != b""
+                asked = os.read(life_line, 1)
+                self.grace_s = 0.0 if asked == KILL else self.grace_s
+                return asked != b""
             if os.getppid() != self._parent:
                 return False
 
@@ -174,15 +230,19 @@ class Supervision:
         """End every descendant: ask, wait *grace_s*, then insist; return whether none is left."""
         if not reap(self.statuses):
             return True
-        send(signal.SIGTERM, self.pid)
+        self._traces.note()
+        if grace_s > 0:
+            send(signal.SIGTERM, self.pid)
         start_s = time.monotonic()
         while time.monotonic() - start_s < GIVE_UP_S:
             self.drain()
             if not reap(self.statuses):
+                self._traces.remove()
                 return True
             if time.monotonic() - start_s >= grace_s:
                 # Stopped first, so that a process that keeps forking can't outrun the kill.
                 send(signal.SIGSTOP, self.pid)
+                self._traces.note()
                 send(signal.SIGKILL, self.pid)
             time.sleep(0.02)
         return False
@@ -223,7 +283,7 @@ def main(words: list[str]) -> None:
     by_itself = supervision.pid in supervision.statuses
     if by_itself:
         tell(f"exited {supervision.statuses[supervision.pid]}")
-    clean = supervision.sweep(grace_s=END_GRACE_S if by_itself else STOP_GRACE_S)
+    clean = supervision.sweep(grace_s=END_GRACE_S if by_itself else supervision.grace_s)
     supervision.drain()
     if not by_itself:
         tell(f"exited {supervision.statuses.get(supervision.pid, -signal.SIGKILL)}")

@@ -14,53 +14,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autotune.domain import Config, Limits, Workload
+from autotune.domain import Config, Limits
 from autotune.errors import EnvironmentFault
 from autotune.machine import detect_machine
-from autotune.record import Cause, Status
+from autotune.record import Status
 from autotune.spark.installation import find_installation
-from autotune.spark.process import MARKER, SupervisedProcess
+from autotune.spark.process import SupervisedProcess
 from autotune.spark.submit import SparkSubmit
+from executions import NO_LIMIT, PROGRAMS, gone, job, leftovers, never
 
 pytestmark = pytest.mark.spark
-
-PROGRAMS = Path(__file__).parent / "programs"
-NO_LIMIT = Limits(time_s=180)
-
-
-def job(program: str, *arguments: str, **fields) -> Workload:
-    given = {"name": program, "application": str(PROGRAMS / f"{program}.py"), "master": "local[2]"}
-    properties = {"spark.driver.memory": "600m", "spark.sql.shuffle.partitions": "2"}
-    return Workload(**{**given, "properties": properties, "arguments": arguments, **fields})
-
-
-def never(checkpoint):
-    return False
 
 
 @pytest.fixture
 def submit(tmp_path):
     return SparkSubmit(find_installation(), tmp_path / "scratch", share_classes=False)
-
-
-def leftovers() -> list[str]:
-    """Processes below this one or marked as an execution's, that still live."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            marked = MARKER in process.environ()
-            ours = process.environ().get("PYTEST_CURRENT_TEST")
-        except psutil.Error:
-            continue
-        if marked and ours == os.environ["PYTEST_CURRENT_TEST"]:
-            found.append(" ".join(process.cmdline()))
-    return found
-
-
-def gone(scratch_root: Path) -> bool:
-    return not scratch_root.exists() or list(scratch_root.iterdir()) == []
 
 
 def test_a_job_that_ends_well(submit, tmp_path):
@@ -104,34 +72,6 @@ def test_relative_paths_stay_the_persons_and_writes_outside_are_seen(
     assert execution.writes_outside[0].rstrip("/").endswith("result")
     assert {entry.name for entry in folder.iterdir()} == {"result", "scratch", "their job.py"}
     assert len(list(logs.iterdir())) == 1
-
-
-def test_a_job_that_fails_is_data(submit, tmp_path):
-    execution = submit(job("failing"), Config(), NO_LIMIT, never)
-    assert (execution.status, execution.cause) == (Status.FAILED, Cause.APP_ERROR)
-    assert "the column 'fare' has no numbers" in execution.error
-    assert execution.duration_s is None
-    assert leftovers() == []
-    assert gone(tmp_path / "scratch")
-
-
-@pytest.mark.parametrize(
-    "properties",
-    [
-        {"spark.driver.memory": "a lot"},
-        {"spark.driver.extraJavaOptions": "-XX:+UseG1GC -XX:+UseSerialGC"},
-        {"spark.memory.fraction": "1.7"},
-    ],
-)
-def test_what_spark_refuses_is_a_bad_config(submit, properties):
-    execution = submit(job("fine"), Config(properties=properties), NO_LIMIT, never)
-    assert (execution.status, execution.cause) == (Status.FAILED, Cause.BAD_CONFIG)
-    assert execution.error
-
-
-def test_a_heap_that_is_too_small_is_out_of_memory(submit):
-    execution = submit(job("allocating"), Config(), NO_LIMIT, never)
-    assert (execution.status, execution.cause) == (Status.FAILED, Cause.OUT_OF_MEMORY)
 
 
 def test_what_the_job_overrides_is_seen(submit):
