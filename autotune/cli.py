@@ -16,7 +16,7 @@ from autotune.cli_options import (
     storage_option,
     tracking_option,
 )
-from autotune.cli_tune import tune
+from autotune.cli_tune import compare, tune
 from autotune.errors import AutotuneError, InputError
 from autotune.redaction import without_login
 from autotune.version import __version__
@@ -164,6 +164,7 @@ def space_check(file: str, spark_version: str | None, spark_home: str | None, fo
 
 
 cli.add_command(tune)
+cli.add_command(compare)
 
 
 @cli.command("list")

@@ -49,6 +49,8 @@ def _tune_options(function: _Verb) -> _Verb:
         click.option("--conf", multiple=True, metavar="K=V", help="Set always, never searched."),
         click.option("--preserve", multiple=True, metavar="K", help="Keep as it is today."),
         click.option("--exclude", multiple=True, metavar="K", help="Leave out of the space."),
+        click.option("--outputs", multiple=True, metavar="PATH", help="Compare what is there."),
+        click.option("--output-tolerance", type=float, help="Of floating point sums: 1e-6."),
         click.option("--rerunnable", is_flag=True, help="My job may write where it likes."),
         click.option("--new", is_flag=True, help="Set a study of this name aside, start afresh."),
         click.option("-o", "--output-dir", default="mlruns/studies", show_default=True),
@@ -95,11 +97,58 @@ def tune(job: tuple[str, ...], form: str, **flags: Any) -> int:
     return 0
 
 
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.argument("job", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--data", help="What {data} stands for: a table or a folder of tables.")
+@click.option("--blocks", type=click.IntRange(2), help="Interleaved blocks, at most; else 6.")
+@click.option("--timeout", help="Wall time of the comparison: 90s, 15m, 2h.")
+@click.option("--execution-limit", help="Wall time of one execution, at most.")
+@click.option("--outputs", multiple=True, metavar="PATH", help="Compare what is there.")
+@click.option("--rerunnable", is_flag=True, help="My job may write where it likes.")
+@click.option("--new", is_flag=True, help="Set an earlier comparison aside, start afresh.")
+@click.option("-o", "--output-dir", default="mlruns/studies", show_default=True)
+@spark_home_option
+@storage_option
+@tracking_option
+@form_option
+def compare(first: str, second: str, job: tuple[str, ...], form: str, **flags: Any) -> int:
+    r"""Measure two configurations of a job against each other, in interleaved blocks.
+
+    Each is a file like spark-defaults.conf, a setting such as spark.x=y, a study (for what it
+    recommends), or the word today: what the command sets.
+
+    \b
+    autotune compare today best.conf -- spark-submit job.py
+    autotune compare spark.sql.shuffle.partitions=8 spark.sql.shuffle.partitions=64 taxi.yaml
+    """
+    from pathlib import Path
+
+    from autotune.comparison import comparison_of, named_properties
+    from autotune.progress import watching
+    from autotune.tuning import Places, prepare
+    from autotune.tuning import tune as run
+
+    sides = [(name, named_properties(name, flags["storage"])) for name in (first, second)]
+    draft = _draft(job, {**flags, "confirm_blocks": flags.pop("blocks")})
+    places = Places(
+        storage_url=flags["storage"],
+        tracking_uri=flags["tracking_uri"],
+        folder=Path(flags["output_dir"]),
+    )
+    with watching(_resume_command()) as on_event:
+        experiment = comparison_of(prepare(draft, on_event=on_event), sides[0], sides[1])
+        results = run(experiment, places=places, new=flags["new"], on_event=on_event)
+    print_result(form, results.report.to_text(), results.report.to_dict())
+    return 0
+
+
 def _draft(job: tuple[str, ...], flags: dict[str, Any]) -> Draft:
     from autotune import plan
     from autotune.draft import from_flags, with_flags
 
-    named = [key for key in ("builtin", "sql", "app") if flags[key]]
+    named = [key for key in ("builtin", "sql", "app") if flags.get(key)]
     if len(named) > 1 or (named and named != ["app"] and job):
         raise InputError("tune: name one job: an experiment, --builtin, --sql, --app or a command")
     if named:

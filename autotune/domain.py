@@ -64,6 +64,8 @@ class Workload(Value):
     properties: dict[str, str] = Field(default={})
     master: str = "local[*]"
     data: str | None = None
+    outputs: tuple[str, ...] = ()
+    """Where its answer is afterwards, files or folders, to be compared; may hold ``{output}``."""
     ours: bool = False
     """Shipped with autotune, hence known to be safe to repeat."""
 

@@ -84,6 +84,8 @@ class Draft(Value):
     machine: MachineDraft = MachineDraft()
     conf: ConfRules = ConfRules()
     rerunnable: bool = False
+    outputs: tuple[Text, ...] = ()
+    output_tolerance: float | None = Field(default=None, ge=0, lt=1)
 
 
 def from_flags(way: str, job: str, *, arguments: tuple[str, ...], main_class: str | None) -> Draft:
@@ -104,7 +106,18 @@ _BUDGET_FLAGS = (
     *("trials", "timeout", "execution_limit", "execution_memory", "execution_disk"),
     *("baseline_repeats", "confirm_blocks"),
 )
-_PLAIN_FLAGS = ("name", "master", "space", "objective", "sampler", "seed", "spark_home", "data")
+_PLAIN_FLAGS = (
+    "name",
+    "master",
+    "space",
+    "objective",
+    "sampler",
+    "seed",
+    "spark_home",
+    "data",
+    "outputs",
+    "output_tolerance",
+)
 
 
 def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:

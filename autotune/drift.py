@@ -11,13 +11,12 @@ Student's t with four degrees of freedom (Lange, Little and Taylor 1989).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,7 +25,8 @@ USUAL_NOISE = 0.06
 """Spread of one execution where nothing is known yet: what a quiet machine shows."""
 USUAL_DRIFT = 0.05
 _NOISES = (0.01, 0.02, 0.03, 0.045, 0.065, 0.1, 0.15, 0.25)
-_DRIFTS = (0.0, 0.03, 0.06, 0.12, 0.25)
+_RATIOS = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Drift as a multiple of noise."""
 _SCALES_S = (300.0, 1200.0, 4800.0)
 """How long the machine takes to become another one: 5, 20 and 80 minutes."""
 _ROUNDS = 3
@@ -86,48 +86,46 @@ def _fit(at_s: Floats, group: Ints, logs: Floats) -> tuple[_Sizes, Floats, Float
     design = np.eye(int(group.max()) + 1)[group]
     weight = np.ones(len(logs))
     for _ in range(_ROUNDS):
-        sizes = max(_grid(), key=lambda s: _likelihood(s, at_s, design, logs, weight))
-        solved = _solve(sizes, at_s, design, logs, weight)
-        assert solved is not None
-        rest, tail, _ = solved
+        _, sizes, rest, tail = max(
+            (
+                _most_likely(at_s, design, logs, weight, ratio, scale_s)
+                for ratio, scale_s in product(_RATIOS, _SCALES_S)
+                if ratio or scale_s == _SCALES_S[0]
+            ),
+            key=lambda found: found[0],
+        )
         noise = rest - _kernel(at_s, at_s, sizes) @ tail
         weight = (_FREEDOM + 1) / (_FREEDOM + (noise / sizes.noise) ** 2)
     return sizes, weight, tail
 
 
-def _grid() -> Iterator[_Sizes]:
-    for noise, drift, scale_s in product(_NOISES, _DRIFTS, _SCALES_S):
-        if drift or scale_s == _SCALES_S[0]:
-            yield _Sizes(noise, drift, scale_s)
+def _most_likely(
+    at_s: Floats, design: Floats, logs: Floats, weight: Floats, ratio: float, scale_s: float
+) -> tuple[float, _Sizes, Floats, Floats]:
+    """Find the noise that explains what was measured best, for one shape of drift.
 
-
-def _likelihood(
-    sizes: _Sizes, at_s: Floats, design: Floats, logs: Floats, weight: Floats
-) -> float:
-    """Return the restricted log likelihood, with a mild belief in what is usual."""
-    solved = _solve(sizes, at_s, design, logs, weight)
-    if solved is None:
-        return -math.inf
-    belief = -0.5 * (math.log(sizes.noise / USUAL_NOISE) / _SPREAD_OF_NOISE) ** 2
-    return solved[2] + belief - sizes.drift / USUAL_DRIFT
-
-
-def _solve(
-    sizes: _Sizes, at_s: Floats, design: Floats, logs: Floats, weight: Floats
-) -> tuple[Floats, Floats, float] | None:
-    """Return residuals, covariance⁻¹ · residuals, and the restricted log likelihood."""
-    covariance = _kernel(at_s, at_s, sizes) + np.diag(sizes.noise**2 / weight)
-    try:
-        factor = cho_factor(covariance, lower=True)
-        inner = design.T @ cho_solve(factor, design)
-        fixed = cho_factor(inner, lower=True)
-    except LinAlgError:
-        return None
-    level = cho_solve(fixed, design.T @ cho_solve(factor, logs))
-    rest = logs - design @ level
-    tail = cho_solve(factor, rest)
+    Returns:
+        The restricted log likelihood with a mild belief in what is usual, the sizes, the
+        residuals, and covariance⁻¹ · residuals.
+    """
+    shape = _kernel(at_s, at_s, _Sizes(1.0, ratio, scale_s)) + np.diag(1 / weight)
+    factor = cho_factor(shape, lower=True, check_finite=False)
+    inner = design.T @ cho_solve(factor, design, check_finite=False)
+    fixed = cho_factor(inner, lower=True, check_finite=False)
+    towards = design.T @ cho_solve(factor, logs, check_finite=False)
+    rest = logs - design @ cho_solve(fixed, towards, check_finite=False)
+    tail = cho_solve(factor, rest, check_finite=False)
     determinants = np.log(np.diag(factor[0])).sum() + np.log(np.diag(fixed[0])).sum()
-    return rest, tail, float(-determinants - 0.5 * rest @ tail)
+    freedom, squares = len(logs) - design.shape[1], float(rest @ tail)
+
+    def likelihood(noise: float) -> float:
+        belief = -0.5 * (math.log(noise / USUAL_NOISE) / _SPREAD_OF_NOISE) ** 2
+        belief -= ratio * noise / USUAL_DRIFT
+        fit = freedom * math.log(noise) + squares / noise**2 / 2
+        return float(belief - determinants - fit)
+
+    noise = max(_NOISES, key=likelihood)
+    return likelihood(noise), _Sizes(noise, ratio * noise, scale_s), rest, tail / noise**2
 
 
 def _kernel(at_s: Floats, other_s: Floats, sizes: _Sizes) -> Floats:

@@ -6,8 +6,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from autotune.digests import TOLERANCE
 from autotune.domain import (
     SCHEMA_VERSION,
+    Config,
     DatasetProfile,
     Limits,
     Machine,
@@ -17,6 +19,9 @@ from autotune.domain import (
 )
 from autotune.redaction import Secrets
 from autotune.space import Space
+
+LONG_S = (600.0, 3600.0)
+"""Executions of such length are measured once less, and once less again, before the search."""
 
 
 class Sampler(StrEnum):
@@ -34,9 +39,11 @@ class Budget(Value):
     trials: int = Field(default=30, ge=1)
     timeout_s: float | None = Field(default=None, gt=0)
     """Wall time of the whole study, this session; no new trial starts after it."""
-    baseline_repeats: int = Field(default=2, ge=1)
-    confirm_blocks: int = Field(default=3, ge=0)
-    """Interleaved pairs of winner and baseline measured at the end; 0: none, and no claim."""
+    baseline_repeats: int | None = Field(default=None, ge=1)
+    """How often the baseline is measured before the search, a cold start not counted; ``None``:
+    three times, twice when an execution takes over 10 minutes, once when it takes over an hour."""
+    confirm_blocks: int = Field(default=6, ge=0)
+    """Interleaved blocks of baseline, winner and baseline at the end, at most; 0: no claim."""
     execution_ratio: float = Field(default=2.0, gt=1)
     """Time limit of an execution as a multiple of the baseline's time …"""
     execution_limit_s: float = Field(default=3600.0, gt=0)
@@ -46,6 +53,12 @@ class Budget(Value):
     machine's, but not less than the configuration asks for."""
     execution_disk_bytes: int | None = Field(default=None, gt=0)
     """Disk that the scratch folders of an execution may take; ``None``: half of what is free."""
+
+    def baselines(self, duration_s: float | None) -> int:
+        """Return how often the baseline is measured first, given what it took if it is known."""
+        if self.baseline_repeats is not None:
+            return self.baseline_repeats
+        return 3 - sum((duration_s or 0.0) > longer_s for longer_s in LONG_S)
 
     def limits(self, baseline_s: float | None) -> Limits:
         """Return the limits of the next execution, given what the baseline took if it is known.
@@ -87,6 +100,10 @@ class Experiment(Value):
     seed: int = 0
     conf: ConfRules = ConfRules()
     profile: DatasetProfile | None = None
+    challenger: Config | None = None
+    """Compared with the baseline instead of searching."""
+    output_tolerance: float = Field(default=TOLERANCE, ge=0)
+    """By which fraction floating point sums of two outputs may differ."""
     spark_home: str | None = None
     """Of the Spark that is used; ``None``: the one of the environment."""
     rerunnable: bool = False

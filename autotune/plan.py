@@ -64,6 +64,7 @@ def complete(draft: Draft, *, installation: Installation) -> Experiment:
     machine = _machine(draft, workload, installation)
     space = _space(draft, machine)
     profile = _profile(workload)
+    tolerance = draft.output_tolerance
     experiment = Experiment(
         name=draft.name or workload.name,
         workload=workload,
@@ -77,8 +78,9 @@ def complete(draft: Draft, *, installation: Installation) -> Experiment:
         profile=profile,
         spark_home=str(installation.home),
         rerunnable=draft.rerunnable,
+        **({"output_tolerance": tolerance} if tolerance is not None else {}),
     )
-    return experiment.model_copy(update={"identity": _identity(experiment)})
+    return experiment.model_copy(update={"identity": identity_of(experiment)})
 
 
 def resolve_workload(draft: Draft, installation: Installation) -> Workload:
@@ -171,7 +173,14 @@ def _workload(draft: Draft, *, properties: dict[str, str], **fields: Any) -> Wor
     merged.pop("spark.master", None)
     if merged.pop("spark.submit.deployMode", "client") != "client":
         raise InputError("spark.submit.deployMode: only client mode can be measured for now")
-    workload = Workload(properties=merged, master=master, data=_data_path(draft), **fields)
+    answers = any("{output}" in argument for argument in fields.get("arguments", ()))
+    workload = Workload(
+        properties=merged,
+        master=master,
+        data=_data_path(draft),
+        outputs=draft.outputs or (("{output}",) if answers else ()),
+        **fields,
+    )
     application = path_of(workload.application, where="job")
     if "://" not in workload.application and not application.is_file():
         message = f"job '{workload.application}': no such file; check its path"
@@ -225,7 +234,7 @@ def _profile(workload: Workload) -> DatasetProfile | None:
     return profile_dataset(workload.data)
 
 
-def _identity(experiment: Experiment) -> dict[str, str]:
+def identity_of(experiment: Experiment) -> dict[str, str]:
     """Return what must stay the same for trials of one study to be comparable."""
     workload, machine = experiment.workload, experiment.machine
     gib = round(machine.memory_bytes / 2**30)

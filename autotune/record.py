@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from autotune.digests import TableDigest
 from autotune.domain import (
     SCHEMA_VERSION,
     Config,
@@ -58,6 +59,8 @@ class Origin(StrEnum):
 
     BASELINE = "baseline"
     EXPERT = "expert"
+    RESCUE = "rescue"
+    """A failed configuration with more memory."""
     SAMPLER = "sampler"
     PREDICTOR = "predictor"
 
@@ -130,6 +133,8 @@ class Execution(Value):
     """Places written to that are not in the scratch folder."""
     spark_version: str | None = None
     application_id: str | None = None
+    outputs: tuple[TableDigest, ...] | None = None
+    """What it answered, in digests; ``None``: nothing was named, or it was not kept."""
     shared_archive_mapped: bool | None = None
     """Whether the class-data-sharing archive was in effect; ``None``: none was asked for."""
 
@@ -153,6 +158,8 @@ class Trial(Value):
     config: Config
     execution: Execution
     limits: Limits = Limits()
+    output_match: bool | None = None
+    """Whether the answer was the baseline's; ``None``: not compared."""
     extrapolated_s: float | None = None
     """For an execution that was stopped early: the duration it was heading for."""
 
@@ -169,6 +176,8 @@ class Candidate(Value):
     trial_numbers: tuple[int, ...]
     value: float | None
     """Objective, lower is better; ``None`` when it never succeeded and is not known."""
+    error: float | None = None
+    """Standard error of the value's natural logarithm."""
     measured: int
     """How many executions the value rests on."""
     failed: bool = False

@@ -242,6 +242,9 @@ def _next_commands(experiment: Experiment, verdict: Verdict) -> tuple[str, ...]:
     commands = [f"autotune show {name}", "autotune ui"]
     if verdict.claimed:
         return (f"autotune export {name} --to submit", *commands)
+    if experiment.challenger is not None:
+        more = 2 * experiment.budget.confirm_blocks
+        return (f"the same command with --blocks {more}, to measure on", *commands)
     if not verdict.blocks and verdict.kind is VerdictKind.UNDECIDED:
         return ("the same command with a longer --timeout, to go on", *commands)
     if verdict.kind is VerdictKind.UNDECIDED:
