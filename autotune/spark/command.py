@@ -127,12 +127,18 @@ def filled_arguments(workload: Workload, config: Config, scratch: Scratch) -> tu
 
     Braces around anything else are left alone: they are the job's own.
     """
+    return filled(workload.arguments, workload, config, scratch)
+
+
+def filled(
+    texts: Sequence[str], workload: Workload, config: Config, scratch: Scratch
+) -> tuple[str, ...]:
+    """Return *texts* with what is known in one execution filled in."""
     known = {**config.arguments, "output": str(scratch.output), "scratch": str(scratch.root)}
     if workload.data is not None:
         known["data"] = workload.data
     return tuple(
-        _NAME.sub(lambda match: known.get(match[1], match[0]), argument)
-        for argument in workload.arguments
+        _NAME.sub(lambda match: known.get(match[1], match[0]), argument) for argument in texts
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from autotune.domain import Config, Limits, Workload
 from autotune.errors import InputError
 from autotune.record import Cause, Checkpoint, Execution, Status
+from autotune.spark.answer import with_answer
 from autotune.spark.archive import (
     References,
     Sharing,
@@ -80,7 +81,8 @@ class SparkSubmit:
                 ceilings = Ceilings(limits, process.supervisor_pid, scratch.folders, asked)
                 watch.follow(process, ceilings)
             local = workload.master.startswith("local")
-            return self._execution(watch, process, ceilings, scratch, local=local)
+            execution = self._execution(watch, process, ceilings, scratch, local=local)
+            return with_answer(execution, workload, config, scratch)
         finally:
             self._clear(scratch)
 
