@@ -15,7 +15,7 @@ from pydantic import Field
 from autotune.domain import Config, Machine, Objective, Value
 from autotune.experiment import Experiment
 from autotune.noise import cold_start
-from autotune.record import Trial
+from autotune.record import Trial, trial_names
 from autotune.redaction import Secrets
 from autotune.report.rows import (
     ChangeRow,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from autotune.verdict import Verdict
 
 __all__ = ["Overridden", "ReportData", "build", "machine_line"]
+
+
+_WRONG_SHOWN = 3
 
 
 class ReportData(Value):
@@ -166,19 +169,21 @@ def build(
     """
     chosen = chosen or (winner if verdict.claimed else None) or baseline
     confirmed = verdict.claimed and chosen.digest != baseline.digest
-    secrets = Secrets(experiment.workload.properties, experiment.workload.arguments)
+    cold = cold_start(trials, experiment.objective)
+    warm = [trial for trial in trials if trial is not cold]
+    secrets = experiment.secrets()
     causes = Counter(
         str((t.execution.cause or t.execution.status).value) for t in trials if not t.succeeded
     )
-    return ReportData(
+    found = ReportData(
         study=experiment.name,
         workload=experiment.workload.name,
         status=status,
         objective=experiment.objective,
         machine=machine_line(experiment.machine),
-        baseline=timing(trials, baseline, paired=verdict.blocks > 0),
-        best=timing(trials, chosen, paired=verdict.blocks > 0),
-        fastest=timing(trials, winner, paired=verdict.blocks > 0) if winner else None,
+        baseline=timing(warm, baseline, paired=verdict.blocks > 0),
+        best=timing(warm, chosen, paired=verdict.blocks > 0),
+        fastest=timing(warm, winner, paired=verdict.blocks > 0) if winner else None,
         confirmed=confirmed,
         speedup=verdict.speedup if confirmed else 1.0,
         low=verdict.low,
@@ -190,7 +195,7 @@ def build(
         measured=verdict.measured,
         aa_ratio=verdict.aa_ratio,
         answers=answer_line(experiment, trials),
-        cold_start_s=_cold_start_s(experiment, trials),
+        cold_start_s=cold.execution.duration_s if cold else None,
         trials=len(trials),
         failed=sum(causes.values()),
         causes=dict(sorted(causes.items())),
@@ -199,12 +204,13 @@ def build(
             experiment, baseline, chosen, defaults=defaults or {}, overridden=overridden
         ),
         overridden=tuple(overridden),
-        not_claimed=tuple(secrets.scrub(line) for line in not_claimed),
+        not_claimed=tuple(secrets.scrub(line) for line in (*not_claimed, *_mismatches(trials))),
         steps=step_rows(trials, baseline, chosen, paired=verdict.blocks > 0) if confirmed else (),
         rows=trial_rows(trials, baseline, experiment.objective),
         artifacts={name: secrets.scrub(place) for name, place in (artifacts or {}).items()},
         next_commands=tuple(secrets.scrub(command) for command in next_commands),
     )
+    return ReportData.model_validate(secrets.scrubbed(found.model_dump(mode="json")))
 
 
 def machine_line(machine: Machine) -> str:
@@ -234,9 +240,11 @@ def answer_line(experiment: Experiment, trials: Sequence[Trial]) -> str:
     return f"same output as your configuration's in all {same} executions compared"
 
 
-def _cold_start_s(experiment: Experiment, trials: Sequence[Trial]) -> float | None:
-    cold = cold_start(trials, experiment.objective)
-    return cold.execution.duration_s if cold else None
+def _mismatches(trials: Sequence[Trial]) -> list[str]:
+    """Return what was different in the wrong answers, the first of them."""
+    names = trial_names(trials)
+    wrong = [t for t in trials if t.output_match is False]
+    return [f"{names[t.number]}: {t.execution.error}" for t in wrong[:_WRONG_SHOWN]]
 
 
 def _public(config: Config, secrets: Secrets) -> Config:
