@@ -22,6 +22,7 @@ from autotune.errors import InputError
 REDACTION_KEY = "spark.redaction.regex"
 OPTIONS_KEY = "spark.sql.redaction.options.regex"
 TEXT_KEYS = ("spark.redaction.string.regex", "spark.sql.redaction.string.regex")
+_EXPRESSIONS = (REDACTION_KEY, OPTIONS_KEY, *TEXT_KEYS)
 HIDDEN = "*****"
 
 _SECRET_NAME = re.compile(
@@ -36,7 +37,7 @@ _NOT_SECRET_NAME = re.compile(
 )
 _SHORT_OPTIONS = {"-p", "-P", "-pw", "-pass"}
 _LOGIN = re.compile(
-    r"(?<=://)(?:[A-Z0-9]{16,}:[^\s@\"']+|[^/\s:@\"']*:[^/\s\"']+|[^/\s:@\"']{20,})(?=@)"
+    r"(?<=/)(?:[A-Z0-9]{16,}:[^\s@\"']+|[^/\s:@\"']*:[^/\s\"']+|[^/\s:@\"']{20,})(?=@)"
 )
 _ASSIGNED = re.compile(
     r"(?<![\w.$-])(?P<name>-{0,2}[\w.$-]{2,100})(?:\\*[\"']?\s*(?:=|:|->)\s*|(?P<blank>\s+))"
@@ -56,6 +57,7 @@ _TELLS_NOTHING = re.compile(
     r"|\{[\w.-]+\}|\$\{?[\w.]+\}?|%\w|<[\w.-]+>|.{0,3})",
     re.IGNORECASE | re.DOTALL,
 )
+_PLACEHOLDER = re.compile(r"\{[\w.-]+\}|\$\{[\w.]+\}|<[\w.-]+>")
 _WEAK = re.compile(r"[a-z]{1,7}|\d{1,7}", re.IGNORECASE)
 _FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)")
 _MIN_CUT = 5
@@ -117,6 +119,7 @@ class Secrets:
         }
         for text in (*properties.values(), *arguments, *texts):
             values |= {text[start:end] for start, end in self._found(text)} if text else set()
+            values |= {match[0].partition(":")[2] for match in _LOGIN.finditer(text or "")}
         self._values = sorted((v for v in values if not _TELLS_NOTHING.fullmatch(v)), key=len)
         forms = {form for value in self._values for form in _forms(value)}
         ordered = sorted(forms, key=lambda form: (-len(form), form))
@@ -148,23 +151,26 @@ class Secrets:
         if isinstance(data, str):
             return self.scrub(data)
         if isinstance(data, dict):
-            return {
-                key: HIDDEN
-                if isinstance(value, str) and self._kept(key, value)
-                else self.scrubbed(value)
-                for key, value in data.items()
-            }
+            return {key: self._scrubbed_at(key, value) for key, value in data.items()}
         if isinstance(data, (list, tuple)):
             if all(isinstance(item, str) for item in data):
                 return list(self.arguments(data))
             return [self.scrubbed(item) for item in data]
         return data
 
+    def _scrubbed_at(self, key: str, value: Any) -> Any:
+        if key in _EXPRESSIONS:
+            return value  # with a piece blotted out it would be another expression
+        if isinstance(value, str) and self._kept(key, value):
+            return HIDDEN
+        return self.scrubbed(value)
+
     def _kept(self, name: str, value: str) -> bool:
         """Say whether a value is kept back whole; Spark tries its expression on values too."""
-        return self.hides(name) or (
-            self._pattern is not None and bool(self._pattern.search(value))
-        )
+        if name in _EXPRESSIONS:
+            return False
+        matches = self._pattern is not None and "." in name and self._pattern.search(value)
+        return self.hides(name) or bool(matches)
 
     def _places(self, arguments: Sequence[str]) -> set[int]:
         """Return where an argument is a secret as a whole: what follows ``--password``."""
@@ -190,6 +196,8 @@ class Secrets:
             if (match["blank"] and text.startswith("-", match.end())) or not self.hides(name):
                 continue
             value = _VALUE.match(text, match.end())
+            if _PLACEHOLDER.match(text, match.end()):
+                continue
             if value and not _TELLS_NOTHING.fullmatch(value["quoted"] or value["bare"] or ""):
                 yield value.span("bare" if value["quoted"] is None else "quoted")
 
