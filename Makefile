@@ -20,7 +20,7 @@ quick: $(VENV)/installed
 	$(RUN)/pytest -n 2 -m "not spark and not server and not old_spark"
 
 spark: $(VENV)/installed
-	$(RUN)/pytest -m "(spark or server) and not old_spark"
+	$(RUN)/pytest --durations=12 -m "(spark or server) and not old_spark"
 
 # OLD_SPARK_HOME: the folder of another Spark, such as site-packages/pyspark of pyspark 3.5.
 test-old-spark: $(VENV)/installed

@@ -29,9 +29,9 @@ def example(name: str) -> str:
 
 
 def tuned(autotune: Command, *command: str, flags: tuple[str, ...] = ()) -> dict[str, object]:
-    """Tune with three executions and return what was printed."""
+    """Tune with two executions, the confirmation left out, and return what was printed."""
     answer = autotune(
-        *("tune", "--trials", "1", "--baseline-repeats", "1", "--confirm-blocks", "1"),
+        *("tune", "--trials", "1", "--baseline-repeats", "1", "--confirm-blocks", "0"),
         *("--format", "json", *flags, "--", "spark-submit", "--master", "local[2]", *command),
     )
     assert answer.code == 0, answer.err
@@ -84,8 +84,26 @@ def test_a_job_that_writes_to_its_output_is_safe(places: Places, autotune: Comma
         "counts = spark.range(1000).selectExpr('id % 7 as k').groupBy('k').count()\n"
         "counts.write.parquet(sys.argv[1])\n"
     )
-    printed = tuned(autotune, "job.py", "{output}")
+    printed = tuned(autotune, "job.py", "{output}", flags=("--confirm-blocks", "1"))
+    assert "same output" in str(printed["answers"])
     assert [row["name"] for row in printed["overridden"]] == ["spark.sql.shuffle.partitions"]
+
+
+def test_a_job_whose_answer_depends_on_the_configuration(
+    places: Places, autotune: Command
+) -> None:
+    Path("job.py").write_text(
+        "import sys\n"
+        "from pyspark.sql import SparkSession\n"
+        "spark = SparkSession.builder.getOrCreate()\n"
+        "parts = spark.conf.get('spark.sql.shuffle.partitions')\n"
+        "answer = spark.range(9).selectExpr('id', f'{parts} as parts')\n"
+        "answer.write.parquet(sys.argv[1])\n"
+    )
+    printed = tuned(autotune, "job.py", "{output}")
+    assert printed["causes"] == {"output_mismatch": 1}
+    assert "column parts" in str(printed["not_claimed"])
+    assert printed["speedup"] == 1.0
 
 
 def test_a_jar(places: Places, autotune: Command) -> None:
