@@ -34,12 +34,16 @@ with warnings.catch_warnings():
 
 for _noisy in ("mlflow.store.db", "mlflow.tracking", "mlflow.store.model_registry", "alembic"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
+# A fault is told in one line, not by a traceback.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # Else a server that is busy may make us wait for hours.
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _CONNECT_TIMEOUT_S = 3.0

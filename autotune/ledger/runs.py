@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from mlflow import MlflowClient
@@ -15,6 +13,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from autotune.errors import EnvironmentFault
 from autotune.experiment import Experiment
 from autotune.ledger import entries, files
+from autotune.ledger.staging import staging_folder
 from autotune.record import Trial
 
 _METRICS_PER_BATCH: Final = 900
@@ -103,14 +102,14 @@ def keep(client: MlflowClient, run_id: str, texts: Mapping[str, str]) -> None:
     """Keep *texts* (file name → text) as files of a run."""
     if not texts:
         return
-    with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
+    with staging_folder() as folder:
         for name, text in texts.items():
-            path = Path(folder, name)
-            if not path.resolve().is_relative_to(Path(folder).resolve()):
+            path = folder / name
+            if not path.resolve().is_relative_to(folder.resolve()):
                 raise EnvironmentFault(f"artifact {name!r}: leaves its folder: give a plain name")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        client.log_artifacts(run_id, folder)
+        client.log_artifacts(run_id, str(folder))
 
 
 def scrubbed(experiment: Experiment, artifacts: Mapping[str, str]) -> dict[str, str]:

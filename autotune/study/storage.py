@@ -56,7 +56,8 @@ def open_storage(url: URL, *, create: bool) -> RDBStorage | None:
     """Open the storage; ``None`` where there is none and *create* is false.
 
     SQLite is set to its write-ahead log: readers (the dashboard) and the tuner don't wait for
-    each other, and a commit that was returned survives the death of the process.
+    each other. A commit that was returned is on the disk: it survives the death of the process
+    and a loss of power.
 
     Raises:
         InputError: the file is something else.
@@ -65,7 +66,7 @@ def open_storage(url: URL, *, create: bool) -> RDBStorage | None:
     file = sqlite_file(url)
     if file is not None and not _prepare(file, create=create):
         return None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # what it says of errors, `faults` says
     arguments = {"timeout": BUSY_TIMEOUT_S} if file is not None else {"connect_timeout": 10}
     with faults(url):
         storage = RDBStorage(
@@ -139,7 +140,7 @@ def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
     with suppress(sqlite3.OperationalError):  # some network file systems have no such log
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
 
 

@@ -1,15 +1,18 @@
-"""Keep Python workers busy: in one SQL step for ever, deaf to SIGTERM."""
+"""Keep Python workers busy, deaf to SIGTERM: in one SQL step for ever, or so many seconds."""
 
 import signal
+import sys
 import time
 
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import udf
 
+SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 600
+
 
 def spin(value):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    end = time.monotonic() + 600
+    end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         pass
     return value
