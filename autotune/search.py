@@ -165,7 +165,7 @@ def _view(
     sampler: BaseSampler,
 ) -> optuna.Study:
     """Rebuild what the sampler may know, ordered by time."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     study = optuna.create_study(direction="minimize", sampler=sampler)
     described = distributions(bound.dimensions)
     ordered = sorted(candidates, key=lambda candidate: candidate.trial_numbers)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from autotune.domain import SCHEMA_VERSION, Config
@@ -167,6 +168,27 @@ with open_study(experiment(), storage_url={url!r}) as study:
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+def test_a_kill_between_two_writes_of_a_trial_does_not_lose_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = RDBStorage.set_trial_user_attr
+
+    def once(storage: RDBStorage, trial_id: int, key: str, value: object) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(key)
+        write(storage, trial_id, key, value)
+
+    with open_study(experiment(), storage_url=url) as study:
+        trial = executed(study)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(RDBStorage, "set_trial_user_attr", once)
+            add(study, trial)
+    with open_study(experiment(), storage_url=url) as study:
+        assert study.trials == (trial,)
 
 
 def test_a_killed_tuner_leaves_its_trials_and_no_lock(url: str) -> None:

@@ -101,8 +101,8 @@ class Study:
             if not self._quotes_secret(choices[name], distribution_to_json(distribution))
         }
         with faults(self._url):
-            self._storage.set_trial_user_attr(trial_id, CHOICES, params)
             self._storage.set_trial_user_attr(trial_id, TRIAL, stored.model_dump(mode="json"))
+            self._storage.set_trial_user_attr(trial_id, CHOICES, params)
         del self._claimed[trial.number]
         self._trials = (*self._trials, trial)
         with faults(self._url):
