@@ -251,6 +251,17 @@ def test_the_config_overlays_the_persons_properties(tmp_path):
     assert found["spark.eventLog.rolling.enabled"] == "false"
 
 
+def test_executors_on_this_machine_keep_their_files_in_scratch(tmp_path):
+    scratch = make_scratch(tmp_path, {})
+    name = "spark.executor.defaultJavaOptions"
+    theirs = {"properties": {name: "-Dtheirs=1"}}
+    assert final_properties(workload(**theirs), Config(), scratch)[name] == "-Dtheirs=1"
+    here = workload(master="local-cluster[1,1,900]", **theirs)
+    words = final_properties(here, Config(), scratch)[name].split()
+    assert words[0] == f'"-Djava.io.tmpdir={scratch.temporary}"'
+    assert words[-1] == "-Dtheirs=1"
+
+
 def test_the_properties_file_is_private_and_complete(tmp_path):
     scratch = make_scratch(tmp_path, {})
     job = workload(

@@ -15,6 +15,8 @@ from autotune.errors import EnvironmentFault
 from autotune.spark.installation import Installation
 from autotune.spark.propertyfile import render_properties
 
+LOCAL_CLUSTER = "local-cluster"
+_EXECUTOR_OPTIONS = "spark.executor.defaultJavaOptions"
 _NAME = re.compile(r"\{([^{}]+)\}")
 
 
@@ -96,6 +98,9 @@ def final_properties(workload: Workload, config: Config, scratch: Scratch) -> di
     if not Path("spark-warehouse").exists():
         properties.setdefault("spark.sql.warehouse.dir", (scratch.root / "work").as_uri())
     properties.pop("spark.master", None)
+    if workload.master.startswith(LOCAL_CLUSTER):
+        own = properties.get(_EXECUTOR_OPTIONS, "")
+        properties[_EXECUTOR_OPTIONS] = " ".join([*map(_quoted, _tidy(scratch)), own]).strip()
     return {
         **properties,
         "spark.eventLog.enabled": "true",
@@ -151,11 +156,7 @@ def submit_environment(
     ``spark.driver.extraJavaOptions``, which may be tuned; the person's own come last and win.
     """
     environment = dict(os.environ)
-    options = [
-        f"-Djava.io.tmpdir={scratch.temporary}",
-        "-XX:-UsePerfData",  # else the JVM leaves a file in the system's folder when it is killed
-        *java_options,
-    ]
+    options = [*_tidy(scratch), *java_options]
     if not Path("metastore_db").exists():
         options.append(f"-Dderby.system.home={scratch.root / 'work'}")
     words = [_quoted(option) for option in options]
@@ -168,6 +169,11 @@ def submit_environment(
     }
     environment.setdefault("PYSPARK_PYTHON", installation.python)
     return environment
+
+
+def _tidy(scratch: Scratch) -> tuple[str, ...]:
+    """Return what keeps a JVM from leaving files in the system's folders when it is killed."""
+    return f"-Djava.io.tmpdir={scratch.temporary}", "-XX:-UsePerfData"
 
 
 def _quoted(option: str) -> str:

@@ -22,6 +22,7 @@ from autotune.spark.archive import (
 from autotune.spark.causes import KILLED, classify, tells_of_error
 from autotune.spark.ceilings import Ceilings, asked_memory
 from autotune.spark.command import (
+    LOCAL_CLUSTER,
     Scratch,
     final_properties,
     make_scratch,
@@ -31,6 +32,7 @@ from autotune.spark.command import (
 from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.installation import Installation
 from autotune.spark.process import SupervisedProcess
+from autotune.spark.supervise import WORK
 from autotune.spark.watch import End, Watch, event_logs
 
 
@@ -84,7 +86,7 @@ class SparkSubmit:
             execution = self._execution(watch, process, ceilings, scratch, local=local)
             return with_answer(execution, workload, config, scratch)
         finally:
-            self._clear(scratch)
+            self._clear(scratch, workload.master)
 
     def is_to_prepare(self, workload: Workload) -> bool:
         """Say whether the first execution would be preceded by a minute of preparation."""
@@ -138,7 +140,13 @@ class SparkSubmit:
             shared_archive_mapped=watch.mapped,
         )
 
-    def _clear(self, scratch: Scratch) -> None:
+    def _clear(self, scratch: Scratch, master: str) -> None:
+        if master.startswith(LOCAL_CLUSTER):
+            # Its executors work in the folder of Spark itself, whatever they are told.
+            for log in event_logs(scratch.events):
+                folder = f"{self.installation.home}/work/{log.name.partition('.')[0]}"
+                if WORK.search(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
         if self.keep_event_log is not None:
             self.keep_event_log.mkdir(parents=True, exist_ok=True)
             for log in event_logs(scratch.events):

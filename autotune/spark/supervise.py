@@ -19,6 +19,7 @@ import ctypes
 import glob
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -33,9 +34,10 @@ GIVE_UP_S = 60.0
 READ_BYTES = 1 << 16
 KILL = b"k"
 """Asks to end everything at once, without a word: it takes what the machine needs."""
-SHARED_MEMORY = "/dev/shm"
+SHARED_MEMORY = re.compile(r"/dev/shm/.+$", re.MULTILINE)
 JVM_COUNTERS = "/tmp/hsperfdata_*/{}"
 """Where HotSpot keeps them, whatever ``java.io.tmpdir`` says."""
+WORK = re.compile(r"/work/app-\d{14}-\d{4}$")
 FIRST_TO_GO = b"1000"
 """Makes the kernel choose the command before anything else when memory runs out."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -117,15 +119,16 @@ def descendants(root: int) -> list[int]:
 
 
 class Traces:
-    """What killed processes would leave in the system's own folders (Linux).
+    """What killed processes would leave in folders that are not theirs (Linux).
 
-    That is the counters of a JVM, and shared memory that they made and nobody else maps.
+    That is a JVM's counters, shared memory that nobody else maps, an executor's work folder.
     """
 
     def __init__(self) -> None:
-        self._there_before = set(glob.glob(f"{SHARED_MEMORY}/*"))  # noqa: PTH207
+        self._there_before = set(glob.glob("/dev/shm/*"))  # noqa: PTH207
         self._pids: set[int] = set()
         self._shared: set[str] = set()
+        self._work: set[str] = set()
 
     def note(self) -> None:
         """Remember the traces of the descendants, which are about to be ended."""
@@ -135,6 +138,9 @@ class Traces:
         self._pids.update(pids)
         for pid in pids:
             self._shared |= shared_memory(pid) - self._there_before
+            with contextlib.suppress(OSError):
+                folder, name = os.path.split(os.readlink(f"/proc/{pid}/cwd"))  # noqa: PTH115
+                self._work |= {folder} if name.isdigit() and WORK.search(folder) else set()
 
     def remove(self) -> None:
         """Remove what is left, when the processes are gone."""
@@ -145,17 +151,15 @@ class Traces:
         for path in [*counters, *self._shared]:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
+        for folder in self._work:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def shared_memory(pid: int) -> set[str]:
     """Return the files of shared memory that a process maps."""
-    found = set()
     with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", errors="replace") as file:  # noqa: PTH123
-        for line in file:
-            _, _, path = line.rstrip("\n").partition(SHARED_MEMORY + "/")
-            if path and not path.endswith(" (deleted)"):
-                found.add(f"{SHARED_MEMORY}/{path}")
-    return found
+        return set(SHARED_MEMORY.findall(file.read()))
+    return set()
 
 
 def send(number: signal.Signals, group: int) -> None:
@@ -235,6 +239,7 @@ class Supervision:
             send(signal.SIGTERM, self.pid)
         start_s = time.monotonic()
         while time.monotonic() - start_s < GIVE_UP_S:
+            self._traces.note()  # what ends may start something first
             self.drain()
             if not reap(self.statuses):
                 self._traces.remove()
@@ -242,7 +247,6 @@ class Supervision:
             if time.monotonic() - start_s >= grace_s:
                 # Stopped first, so that a process that keeps forking can't outrun the kill.
                 send(signal.SIGSTOP, self.pid)
-                self._traces.note()
                 send(signal.SIGKILL, self.pid)
             time.sleep(0.02)
         return False

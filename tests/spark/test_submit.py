@@ -149,6 +149,8 @@ def test_nothing_is_left_five_seconds_after_the_tuner_was_killed(tmp_path):
 
 
 def test_a_local_cluster(submit, tmp_path):
+    work = Path(submit.installation.home, "work")
+    before = set(work.glob("*"))
     execution = submit(
         job("fine", "{output}", master="local-cluster[2,1,700]"),
         Config(properties={"spark.executor.memory": "600m"}),
@@ -157,6 +159,7 @@ def test_a_local_cluster(submit, tmp_path):
     )
     assert execution.status is Status.SUCCEEDED, execution.error
     assert execution.effective["spark.master"] == "local-cluster[2,1,700]"
+    assert set(work.glob("*")) <= before, "executors work in the folder of Spark itself"
     assert leftovers() == []
     assert gone(tmp_path / "scratch")
 

@@ -1,7 +1,5 @@
-"""Fill Spark's local folders, or a folder that can't grow; at most 1 GiB."""
+"""Fill the folder for temporary files; at most 1 GiB."""
 
-import os
-import sys
 import tempfile
 import time
 
@@ -9,8 +7,6 @@ from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.getOrCreate()
 spark.range(10).count()
-if sys.argv[1:] == ["full"]:
-    os.write(os.open("/dev/full", os.O_WRONLY), b"x")
 with tempfile.NamedTemporaryFile() as file:
     for _ in range(64):
         file.write(b"x" * (16 << 20))
