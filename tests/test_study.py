@@ -184,9 +184,10 @@ def test_a_kill_between_two_writes_of_a_trial_does_not_lose_it(
 
     with open_study(experiment(), storage_url=url) as study:
         trial = executed(study)
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(RDBStorage, "set_trial_user_attr", once)
+        monkeypatch.setattr(RDBStorage, "set_trial_user_attr", once)
+        with pytest.raises(KeyboardInterrupt):
             add(study, trial)
+        monkeypatch.undo()
     with open_study(experiment(), storage_url=url) as study:
         assert study.trials == (trial,)
 
