@@ -7,6 +7,7 @@ is never replaced.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from autotune.errors import EnvironmentFault, InputError
+from autotune.pathtext import path_of
 from autotune.spark.installation import Installation
 from autotune.tpch import VERSION as TPCH_VERSION
 from autotune.tpch import make_tpch
@@ -57,7 +59,7 @@ def make_data(
         EnvironmentFault: a generator is missing or fails, or the place can't be written to.
     """
     marker = _marker(name, rows=rows, scale=scale, seed=seed)
-    place = Path(to).expanduser().absolute()
+    place = path_of(str(to), where="data").expanduser().absolute()
     if _stands(place, marker):
         return place
     _make_room(place)
@@ -108,7 +110,7 @@ def _make_room(place: Path) -> None:
     """Make the parent folder, and take away what a killed generator left there."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        for left in place.parent.glob(f".{place.name}.making-*"):
+        for left in place.parent.glob(f".{glob.escape(place.name)}.making-*"):
             pid = left.name.rpartition("-")[2]
             if pid.isdigit() and not psutil.pid_exists(int(pid)):
                 shutil.rmtree(left, ignore_errors=True)

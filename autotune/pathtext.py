@@ -7,12 +7,17 @@ system in the middle of something else.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 from autotune.errors import InputError
 
 MOST_NAME_BYTES = 255
+MOST_NAME_CHARS = 200
 MOST_PATH_BYTES = 4095
+_MOST_SAFE_BYTES = 150
+"""Leaves room for what is put before and behind: ``.lock``, ``.making-4711``."""
 
 
 def path_of(text: str, *, where: str) -> Path:
@@ -29,6 +34,49 @@ def path_of(text: str, *, where: str) -> Path:
     if problem:
         raise InputError(f"{where}: '{text}' {problem}; name a file or folder that can exist")
     return Path(text)
+
+
+def file_name(name: str) -> str:
+    """Return a file's or folder's name for what people call *name*; others get another one.
+
+    A plain name stands for itself. Of any other what can't harm is kept, with a digest behind it,
+    so that ``a/b`` and ``a b`` don't write to the same place, and nothing leaves its folder.
+    """
+    safe = re.sub(r"[^\w.-]+", "_", name).strip(".")
+    if safe == name:
+        return bounded_name(safe, name)
+    kept = safe.encode()[:_MOST_SAFE_BYTES].decode(errors="ignore")
+    return f"{kept}-{_digest(name)}".strip("-_")
+
+
+def bounded_name(safe: str, name: str) -> str:
+    """Return *safe*, or as much of it as a file system takes, with a digest of *name* behind."""
+    if 0 < len(safe.encode()) <= _MOST_SAFE_BYTES:
+        return safe
+    kept = safe.encode()[:_MOST_SAFE_BYTES].decode(errors="ignore")
+    return f"{kept}-{_digest(name)}".strip("-")
+
+
+def plain_name(text: str) -> str:
+    """Return *text* as the name of a study or workload: one printable line, not too long."""
+    printable = "".join(char if char.isprintable() else "_" for char in text)
+    return printable[:MOST_NAME_CHARS] or "job"
+
+
+def check_name(name: str, *, where: str) -> str:
+    """Return *name* if a study may be called so.
+
+    Raises:
+        InputError: it is empty, longer than a line, or holds what can't be printed.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > MOST_NAME_CHARS:
+        most = f"1 to {MOST_NAME_CHARS} printable characters"
+        raise InputError(f"{where}: '{name[:MOST_NAME_CHARS]}': give it {most}")
+    return name
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def _problem(text: str) -> str | None:

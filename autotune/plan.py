@@ -20,7 +20,7 @@ from autotune.draft import BudgetDraft, DataDraft, Draft, WorkloadDraft
 from autotune.errors import InputError
 from autotune.experiment import Budget, Experiment, secrets_of
 from autotune.machine import detect_machine
-from autotune.pathtext import path_of
+from autotune.pathtext import check_name, path_of, plain_name
 from autotune.shipped import shipped_folder
 from autotune.space import Space
 from autotune.spacefile import check_space, load_space
@@ -45,7 +45,7 @@ def read_experiment(path_or_name: str) -> Draft:
             raise InputError(message)
         path = shipped
     draft = validate(Draft, read_yaml(path), where=str(path))
-    return draft if draft.name else draft.model_copy(update={"name": path.stem})
+    return draft if draft.name else draft.model_copy(update={"name": plain_name(path.stem)})
 
 
 def from_command(words: Sequence[str]) -> Draft:
@@ -66,7 +66,7 @@ def complete(draft: Draft, *, installation: Installation) -> Experiment:
     profile = _profile(workload)
     tolerance = draft.output_tolerance
     experiment = Experiment(
-        name=draft.name or workload.name,
+        name=check_name(draft.name, where="name") if draft.name is not None else workload.name,
         workload=workload,
         space=space,
         machine=machine,
@@ -101,7 +101,7 @@ def resolve_workload(draft: Draft, installation: Installation) -> Workload:
         application_kind(str(job.application))
         return _workload(
             draft,
-            name=Path(str(job.application)).stem,
+            name=plain_name(Path(str(job.application)).stem),
             application=str(job.application),
             arguments=job.arguments,
             main_class=job.main_class,
@@ -123,7 +123,7 @@ def resolve_workload(draft: Draft, installation: Installation) -> Workload:
         raise InputError(message)
     return _workload(
         draft,
-        name=name,
+        name=plain_name(name),
         application=str(program.path),
         arguments=(*program.arguments, *job.arguments),
         properties=properties,
@@ -142,7 +142,7 @@ def _of_command(draft: Draft, installation: Installation) -> Workload:
     from_file = read_properties(Path(line.properties_file)) if line.properties_file else {}
     return _workload(
         draft,
-        name=Path(line.application).stem,
+        name=plain_name(Path(line.application).stem),
         application=line.application,
         arguments=line.arguments,
         main_class=line.main_class,

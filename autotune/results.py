@@ -6,7 +6,6 @@ Everything here is derived from the experiment and its trials, so that ``tune``,
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -17,6 +16,7 @@ from autotune.errors import EnvironmentFault
 from autotune.experiment import Experiment
 from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
+from autotune.pathtext import file_name
 from autotune.record import Trial
 from autotune.report import Overridden, ReportData, build
 from autotune.space import BoundSpace, bind, default_of
@@ -199,7 +199,7 @@ def write_results(
     Raises:
         EnvironmentFault: the folder can't be written to.
     """
-    own = folder / _file_name(experiment.name)
+    own = folder / file_name(experiment.name)
     names = ("best.conf", "rollback.conf", "best.json", "report.txt", "trials.csv")
     results = review(
         experiment, trials, places={**{name: str(own / name) for name in names}, **places}
@@ -261,10 +261,6 @@ def _without(config: Config, baseline: Config, overridden: Mapping[str, object])
         for name, value in config.properties.items()
     }
     return config.model_copy(update={"properties": properties})
-
-
-def _file_name(study: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", study).strip(".") or "study"
 
 
 def _last_day(trials: Sequence[Trial]) -> date:

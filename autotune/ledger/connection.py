@@ -15,6 +15,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from autotune.errors import EnvironmentFault
+from autotune.pathtext import bounded_name
 from autotune.redaction import without_login
 from autotune.tracking_uri import (
     is_server,
@@ -30,7 +31,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of MLflow's own use of SQLAlchemy and pydantic
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
-    from mlflow.store.tracking import sqlalchemy_store as _  # noqa: F401
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 for _noisy in ("mlflow.store.db", "mlflow.tracking", "mlflow.store.model_registry", "alembic"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
@@ -128,7 +129,7 @@ class Connection:
         if is_server(self.uri):
             return None
         safe = "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
-        return (self._artifact_root / safe.strip(".")).as_uri()
+        return (self._artifact_root / bounded_name(safe.strip("."), name)).as_uri()
 
     def _reach(self) -> None:
         """Knock at a database server: MLflow itself would try for minutes."""
@@ -149,6 +150,7 @@ class Connection:
                 else:
                     make_parent_folder(path)
                     with _alone(path.parent):
+                        _make_tables(path, self.uri, self._artifact_root)
                         self._client = MlflowClient(self.uri, self.uri)
             return self._client
 
@@ -159,6 +161,16 @@ class Connection:
             f"MLflow at {without_login(self.uri)} can't be used: {shown.rstrip('.: ')}: put that"
             " right; what is missing there is published by the next run of the same command"
         )
+
+
+def _make_tables(path: Path, uri: str, artifact_root: Path) -> None:
+    """Let MLflow make its tables, with a place for files that it can put into its SQL.
+
+    Else it takes the current folder as it is called, and an apostrophe in it ends the statement.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        store = SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
+        store.engine.dispose()
 
 
 @contextmanager

@@ -96,7 +96,8 @@ def final_properties(workload: Workload, config: Config, scratch: Scratch) -> di
     properties.setdefault("spark.ui.enabled", "false")
     properties.setdefault("spark.ui.showConsoleProgress", "false")
     if not Path("spark-warehouse").exists():
-        properties.setdefault("spark.sql.warehouse.dir", (scratch.root / "work").as_uri())
+        # Not as_uri(): Spark would take "%20" for the letters of a folder's name.
+        properties.setdefault("spark.sql.warehouse.dir", f"file:{scratch.root / 'work'}")
     properties.pop("spark.master", None)
     if workload.master.startswith(LOCAL_CLUSTER):
         own = properties.get(_EXECUTOR_OPTIONS, "")

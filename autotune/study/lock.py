@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy import URL, Connection, text
 
 from autotune.errors import EnvironmentFault, StudyConflict
+from autotune.pathtext import bounded_name
 from autotune.study.storage import faults, sqlite_file
 
 _HOLDER = text(
@@ -55,7 +56,7 @@ def study_lock(storage: RDBStorage, url: URL, name: str) -> Iterator[None]:
 
 def lock_file(file: Path, name: str) -> Path:
     """Return the lock file of study *name* in the storage *file*."""
-    return file.with_name(f"{file.name}.{quote(name, safe='')}.lock")
+    return file.with_name(f"{file.name}.{bounded_name(quote(name, safe=''), name)}.lock")
 
 
 @contextmanager

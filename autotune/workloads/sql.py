@@ -53,7 +53,8 @@ def main() -> None:
     for name, (path, form) in tables.items():
         spark.sparkContext.setJobDescription(f"read {name}")
         reader = spark.read.format(form).options(**OPTIONS.get(form, {}))
-        reader.load(path.absolute().as_uri()).createOrReplaceTempView(f"`{name}`")
+        quoted = name.replace("`", "``")
+        reader.load(address_of(path)).createOrReplaceTempView(f"`{quoted}`")
     for file in files:
         spark.sparkContext.setJobDescription(file.stem)
         run_file(spark, file, f"{options.output}/{file.stem}")
@@ -84,6 +85,14 @@ def find_tables(folder: Path) -> dict[str, tuple[Path, str]]:
     return found
 
 
+def address_of(path: Path) -> str:
+    """Return the address of one local file or folder as Spark reads it.
+
+    Spark takes an escape such as ``%20`` for the letters of a name, and brackets for a pattern.
+    """
+    return "file:" + re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path.absolute()))
+
+
 def format_of(path: Path) -> str | None:
     """Return the format of a file by its ending, and of a folder by its first data file."""
     if path.is_dir():
@@ -94,8 +103,12 @@ def format_of(path: Path) -> str | None:
 
 
 def find_queries(folder: Path) -> list[Path]:
-    """Return the SQL files of a folder in the order of their names."""
-    files = sorted(folder.glob("*.sql")) if folder.is_dir() else []
+    """Return the SQL files of a folder in the order of their names, hidden ones passed over.
+
+    A file called ``...sql`` would have its answer written to the folder above the output.
+    """
+    found = sorted(folder.glob("*.sql")) if folder.is_dir() else []
+    files = [file for file in found if not file.name.startswith(".")]
     if not files:
         sys.exit(f"--queries {folder}: no *.sql file there")
     return files
