@@ -14,6 +14,7 @@ from autotune.domain import Config
 from autotune.errors import InputError
 from autotune.experiment import Experiment
 from autotune.plan import identity_of
+from autotune.redaction import Secrets, without_login
 from autotune.results import review
 from autotune.space import Parameter, ParameterType, Space
 from autotune.spark.installation import read_properties
@@ -76,6 +77,7 @@ def comparison_of(
             f"'{first[0]}' and '{second[0]}' are the same configuration; name two that differ"
         )
         raise InputError(message)
+    _check_public(differing, sides)
     properties = {name: value for name, value in sides[0].items() if value is not None}
     labels = "-vs-".join(_label(side[0]) for side in (first, second))
     compared = experiment.model_copy(
@@ -105,6 +107,16 @@ def _space(names: list[str], sides: list[dict[str, str | None]]) -> Space:
     )
 
 
+def _check_public(names: list[str], sides: list[dict[str, str | None]]) -> None:
+    """Refuse to compare secrets: what is compared is stored, published and part of a name."""
+    secrets = [Secrets(side) for side in sides]
+    for name in names:
+        values = [side.get(name) or "" for side in sides]
+        shown = {known.scrub(value) for known, value in zip(secrets, values, strict=True)}
+        if secrets[0].hides(name) or len(shown) == 1:
+            raise InputError(f"{name}: differs in a secret, which is not compared; set both alike")
+
+
 def _setting(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     return name.strip(), value.strip()
@@ -112,4 +124,5 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _label(name: str) -> str:
     """Return the name of a side as a part of the study's name."""
-    return re.sub(r"[^\w.=-]+", "_", Path(name).stem if Path(name).is_file() else name)[:40]
+    shown = Path(name).stem if Path(name).is_file() else without_login(name)
+    return re.sub(r"[^\w.=-]+", "_", shown)[:40]

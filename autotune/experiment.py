@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from pydantic import Field
@@ -114,13 +115,19 @@ class Experiment(Value):
 
     def secrets(self) -> Secrets:
         """Return what must not be quoted of this experiment, wherever it was given."""
-        return secrets_of(self.workload)
+        other = self.challenger.properties if self.challenger is not None else {}
+        return secrets_of(self.workload, texts=tuple(other.values()))
 
 
-def secrets_of(workload: Workload) -> Secrets:
-    """Return what must not be quoted of *workload*: in properties, arguments and addresses."""
+def secrets_of(workload: Workload, *, texts: Sequence[str | None] = ()) -> Secrets:
+    """Return what must not be quoted of *workload*: in properties, arguments and addresses.
+
+    Args:
+        workload: what is run.
+        texts: what else may quote a secret.
+    """
     return Secrets(
         workload.properties,
         (*workload.submit_options, *workload.arguments),
-        texts=(workload.data, workload.master, workload.application),
+        texts=(workload.data, workload.master, workload.application, *texts),
     )

@@ -12,6 +12,7 @@ import pytest
 
 from autotune import plan
 from autotune.cli_tune import _resume_command
+from autotune.comparison import comparison_of, named_properties
 from autotune.domain import Config, Limits, Workload
 from autotune.draft import with_flags
 from autotune.errors import AutotuneError
@@ -319,3 +320,25 @@ def test_the_command_to_go_on_with_is_shown_without_secrets(
     assert leaks(shown.encode()) == []
     assert "spark.a.password=*****" in shown
     assert "your own secrets" in shown
+
+
+def test_a_comparison_holds_no_secret_in_its_space_or_name(
+    places: Places, planted: Experiment, folder: Path, autotune: Command
+) -> None:
+    setting = f"spark.driver.extraJavaOptions={FLAG} -Dx=y -XX:+UseParallelGC"
+    sides = [(name, named_properties(name, places.storage_url)) for name in ("today", setting)]
+    compared = comparison_of(planted, *sides)
+    told: list[Event] = []
+    results = tune(compared, execute=Telling(planted), places=places, on_event=told.append)
+    said = [event.text for event in told] + [results.report.to_text(trials=True)]
+    for verb in ("show", "export"):
+        answer = autotune(verb, compared.name)
+        assert answer.code == 0, answer
+        said += [answer.out, answer.err]
+    assert leaks("\n".join(said).encode()) == []
+    assert {p for p, data in everything_written(folder) if leaks(data)} == set()
+    other = OBJECT_STORE.replace(SECRETS["object store address"], "an0ther/secret+x")
+    for secret in ("spark.cmd.password=other", f"spark.store={other}"):
+        side = (secret, named_properties(secret, places.storage_url))
+        with pytest.raises(AutotuneError, match="differs in a secret"):
+            comparison_of(planted, sides[0], side)

@@ -64,6 +64,10 @@ def make_scratch(scratch_root: Path, properties: Mapping[str, str]) -> Scratch:
     Raises:
         EnvironmentFault: *scratch_root* can't be written to.
     """
+    if "," in str(scratch_root.resolve()):
+        # Spark would take it for two folders, and one of them would stay behind.
+        message = f"scratch folder {scratch_root}: Spark can't use a path with a comma; set TMPDIR"
+        raise EnvironmentFault(message)
     try:
         scratch_root.mkdir(parents=True, exist_ok=True)
         root = Path(tempfile.mkdtemp(prefix="execution-", dir=scratch_root)).resolve()

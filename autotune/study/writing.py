@@ -210,8 +210,9 @@ def _public_experiment(experiment: Experiment) -> dict[str, Any]:
     """Return what is stored of an experiment: secrets stay with the command that needs them."""
     data = experiment.model_dump(mode="json")
     secrets = experiment.secrets()
-    # The space is a file of its own, without anything of the job in it.
-    return {key: part if key == "space" else secrets.scrubbed(part) for key, part in data.items()}
+    # A space is a file of its own; that of a comparison holds what the person runs today.
+    apart = () if experiment.challenger is not None else ("space",)
+    return {key: part if key in apart else secrets.scrubbed(part) for key, part in data.items()}
 
 
 def _public_trial(secrets: Secrets, trial: Trial) -> Trial:
