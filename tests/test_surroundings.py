@@ -265,8 +265,8 @@ calls = []
 def execute(*asked):
     calls.append(1)
     if len(calls) == 3:
-        print("busy", flush=True)
         try:
+            print("busy", flush=True)
             time.sleep(60)
         finally:
             print("cleaning", flush=True)
