@@ -18,7 +18,7 @@ from autotune.cli_options import (
 )
 from autotune.cli_tune import compare, tune
 from autotune.errors import AutotuneError, InputError
-from autotune.redaction import without_login
+from autotune.redaction import Secrets, without_login
 from autotune.version import __version__
 
 
@@ -264,7 +264,8 @@ def recommend(
         tracking_uri=tracking_uri,
         conf=conf_of(conf) or None,
     )
-    print_result(form, answer.to_text(), answer.model_dump(mode="json"))
+    said, secrets = answer.model_dump(mode="json"), Secrets(conf_of(conf))
+    print_result(form, secrets.scrub(answer.to_text()), secrets.scrubbed(said))
     return 0
 
 

@@ -18,6 +18,7 @@ from autotune.draft import with_flags
 from autotune.errors import AutotuneError
 from autotune.events import Event
 from autotune.experiment import Budget, Experiment
+from autotune.ledger import Ledger
 from autotune.record import Cause, Checkpoint, Execution, Status, Step, StepKind
 from autotune.spark.installation import Installation
 from autotune.study import load_study
@@ -229,6 +230,9 @@ def test_nothing_that_is_written_or_said_holds_a_secret(
         assert answer.code == 0, answer
         said += [answer.out, answer.err]
     assert leaks("\n".join(said).encode()) == []
+    # Nobody is recommended a configuration with a hole in it.
+    (history,) = Ledger(str(places.tracking_uri)).history()
+    assert "*****" not in str([trial.config for trial in history.trials])
     written = dict(everything_written(folder))
     assert len(written) > 30
     assert {str(path): found for path, data in written.items() if (found := leaks(data))} == {}

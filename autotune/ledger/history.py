@@ -22,6 +22,7 @@ from autotune.ledger.entries import (
     UNSET,
 )
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
+from autotune.redaction import HIDDEN
 
 _PAGE: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
@@ -110,6 +111,8 @@ def _trial(run: Run) -> PastTrial:
     properties: dict[str, str | None] = {}
     arguments: dict[str, str] = {}
     for name, value in run.data.params.items():
+        if HIDDEN in value:
+            continue  # what it was is not known, so nobody may be told to set it
         if name.startswith("spark."):
             properties[name] = None if value == UNSET else value
         elif value != UNSET:
