@@ -51,6 +51,7 @@ def _tune_options(function: _Verb) -> _Verb:
         click.option("--exclude", multiple=True, metavar="K", help="Leave out of the space."),
         click.option("--outputs", multiple=True, metavar="PATH", help="Compare what is there."),
         click.option("--output-tolerance", type=float, help="Of floating point sums: 1e-6."),
+        click.option("--no-race", is_flag=True, help="Let hopeless executions run to their end."),
         click.option("--rerunnable", is_flag=True, help="My job may write where it likes."),
         click.option("--new", is_flag=True, help="Set a study of this name aside, start afresh."),
         click.option("-o", "--output-dir", default="mlruns/studies", show_default=True),

@@ -57,6 +57,7 @@ class BudgetDraft(Value):
     execution_limit: Text | None = None
     execution_memory: Text | None = None
     execution_disk: Text | None = None
+    race: bool | None = None
 
 
 class MachineDraft(Value):
@@ -136,6 +137,8 @@ def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
     if isinstance(draft.data, DataDraft) and "data" in plain:
         plain["data"] = draft.data.model_copy(update={"path": plain["data"]})
     budget = {key: said[key] for key in _BUDGET_FLAGS if key in said}
+    if said.get("no_race"):
+        budget["race"] = False
     enforced = conf_of(said.get("conf", ()))
     conf = ConfRules(
         enforced={**draft.conf.enforced, **enforced},

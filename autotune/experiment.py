@@ -55,6 +55,9 @@ class Budget(Value):
     execution_disk_bytes: int | None = Field(default=None, gt=0)
     """Disk that the scratch folders of an execution may take; ``None``: half of what is free."""
 
+    race: bool = True
+    """End an execution of the search early that is far behind the best so far."""
+
     def baselines(self, duration_s: float | None) -> int:
         """Return how often the baseline is measured first, given what it took if it is known."""
         if self.baseline_repeats is not None:

@@ -86,13 +86,14 @@ class Session:
         def watch(checkpoint: Checkpoint) -> None:
             self.news.tell(EventKind.RUNNING, running_s=time.monotonic() - began)
 
+        racing = self.experiment.budget.race and upcoming.purpose is Purpose.SEARCH
         self.news.tell(EventKind.STARTED, text=upcoming.purpose.value)
         measured = measure(
             self.experiment.workload,
             upcoming.config,
             limits,
             execute=execute,
-            incumbent=self._incumbent_steps() if upcoming.purpose is Purpose.SEARCH else (),
+            incumbent=self._incumbent_steps() if racing else (),
             watch=watch,
         )
         execution, match = checked(

@@ -22,6 +22,8 @@ def test_what_was_not_said_stays_as_the_file_has_it() -> None:
 
 
 def test_zero_is_something_that_was_said() -> None:
+    assert with_flags(DRAFT, {"no_race": True}).budget.race is False
+    assert with_flags(DRAFT, {"no_race": False}).budget.race is None
     said = with_flags(DRAFT, {"confirm_blocks": 0, "seed": 0})
     assert said.budget.confirm_blocks == 0
     assert said.seed == 0

@@ -29,9 +29,10 @@ def example(name: str) -> str:
 
 
 def tuned(autotune: Command, *command: str, flags: tuple[str, ...] = ()) -> dict[str, object]:
-    """Tune with two executions, the confirmation left out, and return what was printed."""
+    """Tune with two whole executions, the confirmation left out; return what was printed."""
     answer = autotune(
         *("tune", "--trials", "1", "--baseline-repeats", "1", "--confirm-blocks", "0"),
+        "--no-race",
         *("--format", "json", *flags, "--", "spark-submit", "--master", "local[2]", *command),
     )
     assert answer.code == 0, answer.err
