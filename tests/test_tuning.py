@@ -270,3 +270,15 @@ def test_secrets_are_written_nowhere(quick: Places, folder: Path) -> None:
     written = [path for path in folder.rglob("*") if path.is_file()]
     assert len(written) > 10
     assert [path for path in written if secret.encode() in path.read_bytes()] == []
+
+
+def test_without_the_race_every_execution_runs_to_its_end(quick: Places) -> None:
+    stopped = []
+    for race in (True, False):
+        budget = QUIET.model_copy(update={"trials": 12, "race": race, "execution_ratio": 20.0})
+        asked = experiment(f"race {race}", budget=budget)
+        tune(asked, execute=surface(seed=1), places=quick)
+        statuses = [t.execution.status for t in trials_of(f"race {race}")]
+        stopped.append(statuses.count(Status.STOPPED_EARLY))
+    assert stopped[0] > 0
+    assert stopped[1] == 0
