@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from autotune import noise
 from autotune.domain import Config
 from autotune.experiment import Experiment
-from autotune.record import Candidate, Purpose, Trial
+from autotune.record import Candidate, Cause, Purpose, Trial
 from autotune.verdict import Block
 
 BLOCK = 3
@@ -41,7 +41,9 @@ class Standing:
         self.confirming = [
             t for t in self.trials if t.purpose is Purpose.CONFIRM and t.number > last
         ]
-        self.settled = [t for t in self.trials if t not in self.confirming]
+        self.settled = [
+            t for t in self.trials if t.purpose is not Purpose.CONFIRM or t.number <= last
+        ]
         self._derive = derive
 
     def candidates(self) -> Sequence[Candidate]:
@@ -63,18 +65,21 @@ class Standing:
         for index in range(0, len(self.confirming) - BLOCK + 1, BLOCK):
             group = self.confirming[index : index + BLOCK]
             own = [self._value(t) for t in group if t.config.digest == start.digest]
-            (after,) = [self._value(t) for t in group if t.config.digest != start.digest]
-            before, again = own
-            if before is not None and again is not None and after is not None:
-                found.append(Block(baseline=(before, again), winner=after))
+            other = [self._value(t) for t in group if t.config.digest != start.digest]
+            if len(own) != BLOCK - 1 or None in (*own, *other):
+                continue
+            before, again, after = (value for value in (*own, *other) if value is not None)
+            found.append(Block(baseline=(before, again), winner=after))
         return tuple(found)
 
     def failed_winner(self, start: Config) -> Trial | None:
-        """Return the execution of the winner that failed in the confirmation, if there is one."""
-        return next(
-            (t for t in self.confirming if not t.succeeded and t.config.digest != start.digest),
-            None,
-        )
+        """Return the execution of the winner that failed in the confirmation, if there is one.
+
+        One that was lost to something else says nothing about the winner.
+        """
+        mine = [t for t in self.confirming if t.config.digest != start.digest]
+        failed = [t for t in mine if not t.succeeded and t.execution.cause is not Cause.LOST]
+        return next(iter(failed), None)
 
     def winner(self, start: Config) -> Config | None:
         """Return the config that is (to be) confirmed; ``None``: nothing beat *start*."""

@@ -238,6 +238,23 @@ def test_a_winner_that_fails_in_the_confirmation_is_measured_no_more() -> None:
     assert failed_winner(experiment(), trials, BASELINE) == trials[5]
 
 
+def test_a_winner_that_was_lost_to_something_else_is_not_blamed() -> None:
+    trials = play(TIMES, experiment())[:5]
+    lost = trial(5, P.CONFIRM, OTHER, None)
+    gone = lost.execution.model_copy(update={"cause": Cause.LOST})
+    trials.append(lost.model_copy(update={"execution": gone}))
+    assert failed_winner(experiment(), trials, BASELINE) is None
+    upcoming = ask(trials)
+    assert upcoming is not None
+    assert upcoming.purpose is P.CONFIRM
+
+
+def test_blocks_of_another_make_are_left_out() -> None:
+    trials = play(TIMES, experiment())[:5]
+    pairs = [trial(5 + i, P.CONFIRM, (OTHER, BASELINE)[i % 2], 50.0) for i in range(6)]
+    assert len(blocks(experiment(), [*trials, *pairs], BASELINE)) <= 1
+
+
 def test_a_comparison_goes_straight_to_the_blocks() -> None:
     asked = experiment(baseline_repeats=1).model_copy(update={"challenger": OTHER})
     trials = play({**TIMES, "16": 130.0}, asked)
