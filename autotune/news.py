@@ -91,8 +91,10 @@ class News:
     ) -> None:
         """Pass on an event, with where the study stands."""
         trials = self._trials()
-        objective = self._experiment.objective
-        best = noise.best(self._derive(trials))
+        known = self._derive(trials)
+        best = noise.best(known)
+        # Of one kind with the best: a level, so that the best is never shown as the worse one.
+        own = next((c for c in known if c.config.digest == trials[0].config.digest), None)
         plan = schedule.planned(self._experiment, trials)
         walls = [t.execution.wall_s for t in trials]
         left = max(plan.total - len(trials), 0)
@@ -106,7 +108,7 @@ class News:
                 total=plan.total,
                 failed=sum(not t.succeeded for t in trials),
                 out_of_memory=sum(t.execution.cause is Cause.OUT_OF_MEMORY for t in trials),
-                baseline=noise.baseline_value(trials, objective),
+                baseline=own.value if own else None,
                 best=best.value if best else None,
                 running_s=running_s,
                 left_s=left * sum(walls) / len(walls) if walls else None,

@@ -272,6 +272,18 @@ def test_secrets_are_written_nowhere(quick: Places, folder: Path) -> None:
     assert [path for path in written if secret.encode() in path.read_bytes()] == []
 
 
+def test_the_best_so_far_is_never_worse_than_the_baseline(quick: Places) -> None:
+    told: list[Event] = []
+    few = Budget(trials=1, confirm_blocks=0)
+    for seed in range(6):
+        noisy = Surface(BOUND, gain=1.0, noise=0.2, seed=seed, crash=False)
+        asked = experiment(f"noisy {seed}", budget=few)
+        tune(asked, execute=noisy, places=quick, on_event=told.append)
+    known = [(e.best, e.baseline) for e in told if e.best is not None and e.baseline is not None]
+    assert len(known) > 10
+    assert all(best <= baseline for best, baseline in known)
+
+
 def test_without_the_race_every_execution_runs_to_its_end(quick: Places) -> None:
     stopped = []
     for race in (True, False):
