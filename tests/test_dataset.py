@@ -270,6 +270,13 @@ def test_without_permission(tmp_path: Path) -> None:
             profile_dataset(str(path))
 
 
+def test_a_row_too_long_in_another_encoding_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n1,2\n\x88,2,3\n3,4\n\xe9,5\n")
+    profile = profile_dataset(str(path))
+    assert [column.name for column in profile.columns] == ["a", "b"]
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.binary(max_size=300), name=st.sampled_from(["t.csv", "t.json", "t", "t.txt", "t.orc"])

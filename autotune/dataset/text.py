@@ -194,8 +194,8 @@ def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> pa.Tab
     assert dialect is not None
     with readable(path, "CSV file"):
         table = pacsv.read_csv(
-            pa.BufferReader(data),
-            pacsv.ReadOptions(column_names=dialect.names, block_size=len(data) + 1),
+            pa.BufferReader(_utf8(data)),
+            pacsv.ReadOptions(column_names=dialect.names, block_size=3 * len(data) + 1),
             pacsv.ParseOptions(
                 delimiter=dialect.delimiter, invalid_row_handler=lambda row: "skip"
             ),
@@ -206,6 +206,15 @@ def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> pa.Tab
             f"{path}: no line has the {len(dialect.names)} fields of the first; mend it"
         )
     return table
+
+
+def _utf8(data: bytes) -> bytes:
+    """As Spark reads text: what isn't UTF-8 becomes U+FFFD. Arrow can't skip such a row."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data
 
 
 def _parse_json(path: Path, data: bytes) -> pa.Table:
