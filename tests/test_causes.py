@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.record import Cause
-from autotune.spark.causes import MOST_CHARS, classify, tells_of_error
+from autotune.spark.causes import LOG_TAIL_CHARS, MOST_CHARS, classify, tells_of_error
 from autotune.spark.eventlog import summarise
 from autotune.spark.logsummary import LogSummary
+from autotune.spark.process import SupervisedProcess
 
 DATA = Path(__file__).parent / "data"
 EXPECTED = {
@@ -183,3 +185,45 @@ def test_an_endless_line_stays_short() -> None:
     telling = classify(1, "java.lang.OutOfMemoryError: Java heap space " + "x" * 100_000, None)[1]
     assert len(telling) <= MOST_CHARS
     assert telling.startswith("java.lang.OutOfMemoryError: Java heap space")
+
+
+KEY = "kq7Zp2mXv9Rt4Lw8Bn3Yc6Hd1Fg5Js0A"
+"""Stands for a secret of the person's, of which no half may be left."""
+
+
+def halves(text: str) -> list[str]:
+    """Return the pieces of the key, so long that they give it away, that are left in a text."""
+    return [KEY[i : i + 6] for i in range(len(KEY) - 5) if KEY[i : i + 6] in text]
+
+
+@pytest.mark.parametrize("kept", range(1, len(KEY)))
+def test_half_a_secret_is_not_left_where_the_log_was_cut(kept: int) -> None:
+    cut = f"{KEY[-kept:]} is what the driver was given\n"
+    filler = "26/01/01 10:00:00 INFO Nothing: much\n"
+    log = (cut + filler * LOG_TAIL_CHARS)[:LOG_TAIL_CHARS]
+    _, telling = classify(-9, log, None)
+    assert halves(telling) == []
+
+
+@pytest.mark.parametrize("place", range(170, 680, 5))
+def test_half_a_secret_is_not_left_where_a_line_was_cut(place: int) -> None:
+    words = "and so on " * 100
+    line = f"Error: {words[:place]}{KEY} {words}"
+    _, telling = classify(1, line, None)
+    assert KEY in telling or halves(telling) == []
+    named = f"Error: {words[:place]}--password {KEY} {words}"
+    _, telling = classify(1, named, None)
+    assert halves(telling) == []
+
+
+def test_the_length_at_which_a_log_was_cut_is_that_of_the_last_words() -> None:
+    parameters = inspect.signature(SupervisedProcess.last_words).parameters
+    assert parameters["max_chars"].default == LOG_TAIL_CHARS
+
+
+def test_half_a_secret_is_not_left_where_the_event_log_was_cut() -> None:
+    words = "and so on " * 200
+    for kept in range(1, len(KEY)):
+        failure = (words[: 2000 - kept] + KEY)[:2000]
+        summary = LogSummary(failure=f"x{failure[1:]}", executor_losses=("Removed",))
+        assert halves(classify(1, "", summary)[1]) == []

@@ -3,6 +3,9 @@
 The order matters: a full disk first, because Spark reports a spill that fails as want of memory;
 then memory, because an exhausted heap shows up as nearly every other error too; then settings that
 Spark or the JVM refuse; then losses; the rest is the program's own.
+
+What is too long is cut between words, and after what looks like a secret was blotted out: half a
+secret is one that nobody would recognise later.
 """
 
 from __future__ import annotations
@@ -11,9 +14,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from autotune.record import Cause
+from autotune.redaction import without_login
 from autotune.spark.logsummary import LogSummary
 
 MOST_CHARS = 2000
+LOG_TAIL_CHARS = 20_000
+"""So much of a log is kept, in bytes or characters: as long as this, its beginning was cut."""
+_CUT_FAILURE_CHARS = 2000
+"""As long as this, what an event log says of a failure was cut at its end."""
 KILLED = (137, -9)
 """SIGKILL: what the kernel sends when memory runs out."""
 _OUT_OF_MEMORY_EXIT = 52
@@ -78,6 +86,8 @@ _ASIDE = re.compile(
     r'|^\s*File "[^"]*(?:pyspark|py4j)[^"]*[/.](?:zip|py|pyspark)[^"]*", line'
     r"|^(?:JVM stacktrace:|Driver stacktrace:)?$|^\s+[~^]+$"
 )
+_UP_TO_BLANK = re.compile(r".*(?=\s)", re.DOTALL)
+_FROM_BLANK = re.compile(r"\s(.*)", re.DOTALL)
 _START = re.compile(r"^(?:Traceback \(most recent|Exception in thread|Error: |Error occurred)")
 
 
@@ -100,6 +110,7 @@ def classify(
     Returns:
         The cause, and at most 2,000 characters of telling lines.
     """
+    log_tail = without_login(_from_whole_line(log_tail))
     lines = [line.rstrip() for line in log_tail.splitlines() if not _NOISE.match(line)]
     said = _said(summary)
     everything = [*lines, *said]
@@ -145,7 +156,18 @@ def _killed(lines: Sequence[str], memory_was_short: bool | None) -> tuple[Cause,
 def _said(summary: LogSummary | None) -> list[str]:
     if summary is None:
         return []
-    return [*(summary.failure or "").splitlines(), *summary.executor_losses]
+    failure = summary.failure or ""
+    if len(failure) >= _CUT_FAILURE_CHARS:
+        failure = _front(failure)
+    return without_login("\n".join([failure, *summary.executor_losses])).splitlines()
+
+
+def _from_whole_line(log_tail: str) -> str:
+    """Leave out the line, or else the word, that a log was cut in."""
+    if not len(log_tail) <= LOG_TAIL_CHARS <= len(log_tail.encode(errors="replace")):
+        return log_tail
+    rest = log_tail.partition("\n")[2]
+    return rest if rest.strip() else _back(log_tail)
 
 
 def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> int | None:
@@ -221,4 +243,16 @@ def _short(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     head = most // 3
-    return f"{text[:head]} … {text[-(most - head - 3) :]}"
+    return f"{_front(text[: head + 1])} … {_back(text[-(most - head - 2) :])}"
+
+
+def _front(text: str) -> str:
+    """Return *text* without its last word, which may be half of one."""
+    found = _UP_TO_BLANK.match(text)
+    return found[0] if found else ""
+
+
+def _back(text: str) -> str:
+    """Return *text* without its first word, which may be half of one."""
+    found = _FROM_BLANK.search(text)
+    return found[1] if found else ""
