@@ -19,6 +19,7 @@ from autotune.measure import overrides
 from autotune.pathtext import file_name
 from autotune.record import Trial
 from autotune.report import Overridden, ReportData, build
+from autotune.rescue import WHY
 from autotune.space import BoundSpace, bind, default_of
 from autotune.spark.properties import property_facts
 from autotune.standing import Standing, blocks, failed_winner, reference, winner
@@ -168,7 +169,7 @@ def review(
         now=_without(chosen, bound.baseline, found),
         was=bound.baseline,
         today=experiment.workload.properties,
-        reasons={p.name: " ".join(p.why.split()) for p in experiment.space.parameters},
+        reasons={**WHY, **{p.name: " ".join(p.why.split()) for p in experiment.space.parameters}},
     )
     return Results(
         experiment=experiment,

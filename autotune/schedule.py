@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from autotune import noise
 from autotune.domain import Config, Value
@@ -102,6 +102,9 @@ def next_trial(
     start = reference(trials, baseline)
     if start is None:
         return _rescued(known, rescue)
+    if added := {n: v for n, v in start.properties.items() if n not in baseline.properties}:
+        # Beside the space, and the job fails without it: every config needs it.
+        expert, propose = _with(added, expert), _adding(added, propose)
     searching = search_time_left and experiment.challenger is None
     if searching and known.spent < experiment.budget.trials:
         following = _search(known, start, expert=expert, propose=propose, rescue=rescue)
@@ -144,7 +147,9 @@ def _retried(known: Standing, tried: set[str], rescue: Rescue) -> Config | None:
     if last.purpose is not Purpose.SEARCH or last.succeeded or last.origin is Origin.RESCUE:
         return None
     grown = rescue(last.config, last.execution)
-    return None if grown is None or grown.digest in tried else grown
+    if grown is None or grown.properties.keys() != last.config.properties.keys():
+        return None  # what is not in the space is left to the person, as long as theirs works
+    return None if grown.digest in tried else grown
 
 
 def _since_reference(known: Standing) -> int:
@@ -197,7 +202,22 @@ def _rescued(known: Standing, rescue: Rescue) -> Next | None:
     grown = rescue(last.config, last.execution)
     if grown is None or grown.digest in {trial.config.digest for trial in known.trials}:
         return None
+    rules = known.experiment.conf
+    if grown.properties.keys() & {*rules.enforced, *rules.preserve, *rules.exclude}:
+        return None
     return Next(purpose=Purpose.SEARCH, origin=Origin.RESCUE, config=grown)
+
+
+def _adding(
+    added: Mapping[str, str | None], propose: Callable[[], Config | None]
+) -> Callable[[], Config | None]:
+    return lambda: _with(added, propose())
+
+
+def _with(added: Mapping[str, str | None], config: Config | None) -> Config | None:
+    if config is None:
+        return None
+    return config.model_copy(update={"properties": {**added, **config.properties}})
 
 
 def _confirm(known: Standing, start: Config) -> Next | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from autotune.domain import Config
-from autotune.experiment import Budget, Experiment
+from autotune.experiment import Budget, ConfRules, Experiment
 from autotune.record import Cause, Execution, Origin, Purpose, Status, Trial
 from autotune.schedule import Next, Rescue, next_trial, planned
 from autotune.standing import blocks, failed_winner, reference, winner
@@ -229,6 +229,35 @@ def test_when_no_step_of_memory_helps_the_study_ends() -> None:
         trials.append(trial(len(trials), P.SEARCH, upcoming.config, None))
     assert len(trials) == 4
     assert reference(trials, BASELINE) is None
+
+
+def beside(config: Config, execution: Execution) -> Config | None:
+    """Set what the space knows nothing of."""
+    return config.model_copy(update={"properties": {**config.properties, "spark.x": "2g"}})
+
+
+def test_what_a_start_needs_beside_the_space_is_in_all_that_follows() -> None:
+    trials = [trial(0, P.BASELINE, BASELINE, None)]
+    for seconds in (70.0, 60.0, 50.0):
+        upcoming = ask(trials, rescue=beside)
+        assert upcoming is not None
+        assert upcoming.config.properties["spark.x"] == "2g"
+        trials.append(trial(len(trials), P.SEARCH, upcoming.config, seconds))
+    values = [t.config.properties[KEY] for t in trials]
+    assert values == [None, None, *(c.properties[KEY] for c in (EXPERT, OTHER))]
+
+
+def test_what_the_person_keeps_is_not_set_beside_the_space() -> None:
+    rules = ConfRules(preserve=("spark.x",))
+    asked = experiment().model_copy(update={"conf": rules})
+    assert ask([trial(0, P.BASELINE, BASELINE, None)], asked, rescue=beside) is None
+
+
+def test_nothing_is_set_beside_the_space_while_the_persons_own_works() -> None:
+    trials = [trial(i, P.BASELINE, BASELINE, 100.0) for i in range(2)]
+    trials.append(trial(2, P.SEARCH, EXPERT, None))
+    upcoming = ask(trials, rescue=beside)
+    assert upcoming == Next(purpose=P.SEARCH, origin=Origin.SAMPLER, config=OTHER)
 
 
 def test_a_winner_that_fails_in_the_confirmation_is_measured_no_more() -> None:

@@ -9,6 +9,7 @@ from autotune.domain import Config, Objective, Value
 from autotune.experiment import Experiment
 from autotune.record import Purpose, Trial, trial_names
 from autotune.redaction import Secrets
+from autotune.rescue import WHY
 
 
 class Overridden(Value):
@@ -90,7 +91,7 @@ def changed_rows(
     overridden: Sequence[Overridden],
 ) -> tuple[ChangeRow, ...]:
     """Return what is to change, without what the job sets by itself and without secrets."""
-    why = {parameter.name: parameter.why for parameter in experiment.space.parameters}
+    why = {**WHY, **{p.name: p.why for p in experiment.space.parameters}}
     secrets = Secrets(experiment.workload.properties)
     left_out = {row.name for row in overridden}
     old = {**was.properties, **was.arguments}
