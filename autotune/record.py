@@ -40,6 +40,8 @@ class Cause(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     OUT_OF_DISK = "out_of_disk"
     BAD_CONFIG = "bad_config"
+    TIMED_OUT = "timed_out"
+    """Only shown: what is recorded of such an execution is its status."""
     APP_ERROR = "app_error"
     OUTPUT_MISMATCH = "output_mismatch"
     LOST = "lost"
@@ -137,6 +139,12 @@ class Execution(Value):
     """What it answered, in digests; ``None``: nothing was named, or it was not kept."""
     shared_archive_mapped: bool | None = None
     """Whether the class-data-sharing archive was in effect; ``None``: none was asked for."""
+
+    @property
+    def shown_cause(self) -> str | None:
+        """Why it failed, for people: running out of time is a cause like any other."""
+        cause = Cause.TIMED_OUT if self.status is Status.TIMED_OUT else self.cause
+        return None if cause is None else cause.value
 
     def value(self, objective: Objective) -> float | None:
         """Return what is minimised, or ``None`` where this execution does not tell."""

@@ -17,7 +17,7 @@ from autotune.experiment import Experiment
 from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
 from autotune.pathtext import file_name
-from autotune.record import Trial
+from autotune.record import Cause, Trial
 from autotune.report import Overridden, ReportData, build
 from autotune.rescue import WHY
 from autotune.space import BoundSpace, bind, default_of
@@ -25,6 +25,14 @@ from autotune.spark.properties import property_facts
 from autotune.standing import Standing, blocks, failed_winner, reference, winner
 from autotune.verdict import Verdict, VerdictKind, final
 from autotune.version import __version__
+
+_MEND = "make it run once with spark-submit"
+_TO_DO = {
+    Cause.TIMED_OUT.value: "allow it more time (--execution-limit)",
+    Cause.OUT_OF_DISK.value: "let it write less, or allow it more disk (--execution-disk)",
+    Cause.OUT_OF_MEMORY.value: f"{_MEND}, with more memory",
+    Cause.LOST.value: "see to it that nothing ends it from outside",
+}
 
 
 class Results(Value):
@@ -65,6 +73,24 @@ class Results(Value):
         if back:
             return rollback(target, self.choice, meta)
         return render(target, self.choice, meta, full=full)
+
+
+def failure_text(trials: Sequence[Trial]) -> str:
+    """Say that the person's own configuration never ran to its end, why, and what to do.
+
+    Args:
+        trials: of a study in which nothing succeeded, the baseline first.
+    """
+    execution = trials[0].execution
+    cause = execution.shown_cause or execution.status.value
+    steps = len(trials) - 1
+    more = f", and with {steps} step{'s' * (steps > 1)} of more memory" if steps else ""
+    first = (
+        f"the job fails with your own configuration ({cause.replace('_', ' ')}){more}, so there"
+        f" is nothing to compare with; {_TO_DO.get(cause, _MEND)}, then give the same command"
+        " with --new"
+    )
+    return f"{first}:\n{execution.error}" if execution.error else first
 
 
 def bind_study(experiment: Experiment, trials: Sequence[Trial]) -> BoundSpace:

@@ -10,6 +10,8 @@ import pytest
 
 from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, Objective, Workload
 from autotune.experiment import Experiment
+from autotune.ledger.entries import trial_tags
+from autotune.ledger.files import trials_csv
 from autotune.record import (
     Cause,
     Execution,
@@ -23,6 +25,7 @@ from autotune.record import (
 )
 from autotune.report import ReportData, build, profile_text, rows_text, studies_text
 from autotune.report.data import Overridden
+from autotune.results import failure_text
 from autotune.space import Parameter, ParameterType, Space
 from autotune.verdict import Verdict, VerdictKind
 
@@ -233,6 +236,45 @@ def test_a_study_whose_baseline_never_succeeded() -> None:
     report = build(experiment(), failed, nothing, baseline=BASELINE)
     assert report.to_dict()["baseline_s"] is None
     assert "never" in report.to_text(width=80, color=False)
+
+
+def ended(number: int, **fields: object) -> Trial:
+    known = trial(number, Purpose.BASELINE, BASELINE, None)
+    return known.model_copy(update={"execution": known.execution.model_copy(update=fields)})
+
+
+def test_running_out_of_time_is_a_cause_wherever_causes_are_shown() -> None:
+    late = ended(0, status=Status.TIMED_OUT, cause=None, error="ended after 7 s, its limit")
+    nothing = Verdict(kind=VerdictKind.UNDECIDED, reason="The baseline failed.")
+    report = build(experiment(), [late], nothing, baseline=BASELINE)
+    assert report.to_dict()["causes"] == {"timed_out": 1}
+    assert [row["cause"] for row in report.to_dict(trials=True)["trial_list"]] == ["timed_out"]
+    assert "timed out: timed out" not in report.to_text(trials=True, width=120, color=False)
+    assert trial_tags(late, "baseline-1")["autotune.cause"] == "timed_out"
+    assert ",timed_out,timed_out," in trials_csv(experiment(), [late])
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause", "to_do"),
+    [
+        ({"status": Status.TIMED_OUT, "cause": None}, "(timed out)", "--execution-limit"),
+        ({"cause": Cause.OUT_OF_DISK}, "(out of disk)", "--execution-disk"),
+        ({"cause": Cause.OUT_OF_MEMORY}, "(out of memory)", "with more memory"),
+        ({"cause": Cause.LOST}, "(lost)", "nothing ends it from outside"),
+        ({"cause": Cause.APP_ERROR}, "(app error)", "make it run once with spark-submit"),
+    ],
+)
+def test_a_study_without_a_result_says_why_and_what_to_do(
+    fields: dict[str, object], cause: str, to_do: str
+) -> None:
+    trials = [ended(0, **fields, error="its last words")]
+    first, *rest = failure_text(trials).splitlines()
+    assert cause in first
+    assert to_do in first
+    assert "--new" in first
+    assert rest == ["its last words"]
+    assert "with 1 step of more memory" in failure_text([*trials, ended(1)])
+    assert "\n" not in failure_text([ended(0, **fields)])
 
 
 def test_another_objective_is_named_and_shown() -> None:

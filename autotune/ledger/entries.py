@@ -225,7 +225,7 @@ def trial_tags(trial: Trial, name: str) -> dict[str, str]:
         "purpose": trial.purpose.value,
         "origin": trial.origin.value,
         "status": execution.status.value,
-        "cause": execution.cause.value if execution.cause else None,
+        "cause": execution.shown_cause,
         "config_hash": trial.config.digest,
         "application_id": execution.application_id,
     }

@@ -70,7 +70,7 @@ def trials_csv(experiment: Experiment, trials: Sequence[Trial]) -> str:
                 "purpose": trial.purpose.value,
                 "origin": trial.origin.value,
                 "status": execution.status.value,
-                "cause": execution.cause.value if execution.cause else "",
+                "cause": execution.shown_cause or "",
                 "started_at": execution.started_at.isoformat(),
                 **metrics(trial, trials),
                 **params(experiment, trial),

@@ -156,7 +156,7 @@ def trial_rows(
                 purpose=trial.purpose.value,
                 origin=trial.origin.value,
                 status=execution.status.value,
-                cause=execution.cause.value if execution.cause else None,
+                cause=execution.shown_cause,
                 duration_s=duration_s,
                 value=execution.value(objective) if trial.succeeded else None,
                 against_baseline=(

@@ -144,7 +144,7 @@ def _trials(console: Console, report: ReportData) -> None:
     right = ["seconds", *([report.objective.value] if valued else []), "× baseline"]
     table = new_table("trial", "from", "outcome", *right, right=right)
     for row in report.rows:
-        cause = "" if row.cause is None else f": {row.cause}"
+        cause = "" if row.cause in (None, row.status) else f": {row.cause}"
         outcome = f"{row.status}{cause}".replace("_", " ")
         style = "" if row.status == Status.SUCCEEDED.value else "red"
         cells = [_seconds(row.duration_s), *([_seconds(row.value)] if valued else [])]
