@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import optuna
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
-from autotune.cli import main
-from autotune.ledger import Ledger
-from autotune.tuning import Places
 from commands import Answer, Command
+
+# MLflow and Optuna take seconds to import: here that is left to the workers that need them.
+if TYPE_CHECKING:
+    from autotune.tuning import Places
+
+
+@event.listens_for(Pool, "checkout")
+def without_waiting_for_the_disk(connection: object, record: object, proxy: object) -> None:
+    """Let SQLite leave it to the system when to write: no test here cuts the power."""
+    if isinstance(connection, sqlite3.Connection) and not connection.in_transaction:
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture
 def autotune(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run the real command line in this process, in the current folder."""
+    from autotune.cli import main
 
     def run(*words: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["autotune", *words])
@@ -42,6 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage without studies: making the tables is the slow part."""
+    import optuna
+
     file = tmp_path_factory.mktemp("storage") / "optuna.db"
     storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
     storage.engine.dispose()
@@ -51,6 +65,8 @@ def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables: making them takes seconds, copying them none."""
+    from autotune.ledger import Ledger
+
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     assert Ledger(f"sqlite:///{path}", path.parent / "artifacts").history() == ()
     return path
@@ -59,6 +75,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def places(empty_storage: Path, empty_store: Path, folder: Path) -> Places:
     """Empty stores in the current folder, where the command line looks for them."""
+    from autotune.tuning import Places
+
     (folder / "mlruns").mkdir()
     shutil.copy(empty_storage, folder / "mlruns" / "optuna.db")
     shutil.copy(empty_store, folder / "mlruns" / "mlflow.db")

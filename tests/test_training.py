@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,8 +66,9 @@ def publish(ledger: Ledger, history: StudyHistory) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
+def ledger(empty_store: Path, tmp_path: Path) -> Ledger:
+    store = shutil.copy(empty_store, tmp_path)
+    return Ledger(f"sqlite:///{store}", tmp_path / "artifacts")
 
 
 def test_from_studies_to_a_champion_and_back(ledger: Ledger) -> None:
