@@ -8,7 +8,7 @@ from autotune import noise, schedule
 from autotune.events import Event, EventKind
 from autotune.experiment import Experiment
 from autotune.measure import Override
-from autotune.record import Candidate, Cause, Trial
+from autotune.record import Candidate, Cause, Origin, Purpose, Trial, trial_names
 
 
 class News:
@@ -74,6 +74,23 @@ class News:
                 " out of the search"
             )
 
+    def _name_rescue(self, trial: Trial, trials: Sequence[Trial]) -> None:
+        """Say what a trial got more of than the one before, which ran out of it."""
+        if trial.origin is not Origin.RESCUE or trial.purpose is not Purpose.SEARCH:
+            return
+        names = trial_names(trials)
+        before = max((t for t in trials if t.number < trial.number), key=lambda t: t.number)
+        old, new = before.config.properties, trial.config.properties
+        changes = ", ".join(
+            f"{name} {old.get(name) or '(unset)'} → {value}"
+            for name, value in new.items()
+            if value != old.get(name)
+        )
+        mine = names[trial.number]
+        self.note(f"{names[before.number]} ran out of memory: {mine} is the same with {changes}")
+        if trial.succeeded and not any(t.succeeded for t in trials if t.number < trial.number):
+            self.note(f"your own configuration fails, so the others are compared with {mine}")
+
     def note(self, text: str) -> None:
         """Say *text*, unless it was said before."""
         if text not in self._said:
@@ -91,6 +108,8 @@ class News:
     ) -> None:
         """Pass on an event, with where the study stands."""
         trials = self._trials()
+        if kind is EventKind.FINISHED and trial is not None:
+            self._name_rescue(trial, trials)
         known = self._derive(trials)
         best = noise.best(known)
         # Of one kind with the best: a level, so that the best is never shown as the worse one.
