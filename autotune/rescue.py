@@ -1,18 +1,19 @@
-"""What to do about a config that ran out of memory: the next step of it, if there is room.
+"""What to do about a config that failed: the next step of memory, if there is room, or advice.
 
-Three things help: a larger heap; a larger ``spark.driver.maxResultSize``, which is only a limit;
-nothing at all where the memory was outside of every heap. No overhead is ever raised: Spark asks
-for it where a resource manager counts it (YARN, Kubernetes), and none of the masters that can be
-measured does. There the ceiling of the whole process tree is what ends an execution, and that is
-the machine's, not the configuration's.
+Where memory ran out, three things help: a larger heap; a larger ``spark.driver.maxResultSize``,
+which is only a limit; nothing at all where the memory was outside of every heap. No overhead is
+ever raised: Spark asks for it where a resource manager counts it (YARN, Kubernetes), and none of
+the masters that can be measured does. There the ceiling of the whole process tree is what ends an
+execution, and that is the machine's, not the configuration's.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from autotune.domain import Config
-from autotune.record import Cause, Execution
+from autotune.record import Cause, Execution, Trial
 from autotune.space import BoundSpace, Mode, mode_of, same_value
 from autotune.spark.logcost import size_bytes
 
@@ -118,3 +119,44 @@ def _larger(
         return None
     properties = {**config.properties, name: f"{more_bytes // _MIB}m"}
     return config.model_copy(update={"properties": properties})
+
+
+_MEND = "make it run once with spark-submit"
+_TO_DO = {
+    Cause.TIMED_OUT.value: "allow it more time (--execution-limit)",
+    Cause.OUT_OF_DISK.value: "let it write less, or allow it more disk (--execution-disk)",
+    Cause.OUT_OF_MEMORY.value: f"{_MEND}, with more memory",
+    Cause.LOST.value: "see to it that nothing ends it from outside",
+}
+
+
+def failure_text(trials: Sequence[Trial]) -> str:
+    """Say that the person's own configuration never ran to its end, why, and what to do.
+
+    Args:
+        trials: of a study in which nothing succeeded, the baseline first.
+    """
+    first = f"{failure_reason(trials)}; {failure_advice(trials)}"
+    error = trials[0].execution.error
+    return f"{first}:\n{error}" if error else first
+
+
+def failure_reason(trials: Sequence[Trial]) -> str:
+    """Say why nothing succeeded, in part of a sentence; *trials* as in :func:`failure_text`."""
+    cause, steps = _cause(trials).replace("_", " "), len(trials) - 1
+    more = f", and with {steps} step{'s' * (steps > 1)} of more memory" if steps else ""
+    return (
+        f"the job fails with your own configuration ({cause}){more}, so there is nothing to"
+        " compare with"
+    )
+
+
+def failure_advice(trials: Sequence[Trial]) -> str:
+    """Say what to do when nothing succeeded; *trials* as in :func:`failure_text`."""
+    to_do = _TO_DO.get(_cause(trials), _MEND)
+    return f"{to_do}, then give the same command with --new"
+
+
+def _cause(trials: Sequence[Trial]) -> str:
+    execution = trials[0].execution
+    return execution.shown_cause or execution.status.value

@@ -17,22 +17,14 @@ from autotune.experiment import Experiment
 from autotune.export import Choice, Meta, Target, render, rollback
 from autotune.measure import overrides
 from autotune.pathtext import file_name
-from autotune.record import Cause, Trial
+from autotune.record import Trial
 from autotune.report import Overridden, ReportData, build
-from autotune.rescue import WHY
+from autotune.rescue import WHY, failure_advice, failure_reason
 from autotune.space import BoundSpace, bind, default_of
 from autotune.spark.properties import property_facts
 from autotune.standing import Standing, blocks, failed_winner, reference, winner
 from autotune.verdict import Verdict, VerdictKind, final
 from autotune.version import __version__
-
-_MEND = "make it run once with spark-submit"
-_TO_DO = {
-    Cause.TIMED_OUT.value: "allow it more time (--execution-limit)",
-    Cause.OUT_OF_DISK.value: "let it write less, or allow it more disk (--execution-disk)",
-    Cause.OUT_OF_MEMORY.value: f"{_MEND}, with more memory",
-    Cause.LOST.value: "see to it that nothing ends it from outside",
-}
 
 
 class Results(Value):
@@ -75,24 +67,6 @@ class Results(Value):
         return render(target, self.choice, meta, full=full)
 
 
-def failure_text(trials: Sequence[Trial]) -> str:
-    """Say that the person's own configuration never ran to its end, why, and what to do.
-
-    Args:
-        trials: of a study in which nothing succeeded, the baseline first.
-    """
-    execution = trials[0].execution
-    cause = execution.shown_cause or execution.status.value
-    steps = len(trials) - 1
-    more = f", and with {steps} step{'s' * (steps > 1)} of more memory" if steps else ""
-    first = (
-        f"the job fails with your own configuration ({cause.replace('_', ' ')}){more}, so there"
-        f" is nothing to compare with; {_TO_DO.get(cause, _MEND)}, then give the same command"
-        " with --new"
-    )
-    return f"{first}:\n{execution.error}" if execution.error else first
-
-
 def bind_study(experiment: Experiment, trials: Sequence[Trial]) -> BoundSpace:
     """Return the space of a study as far as the trials have shown what the job overrides."""
     facts = property_facts(experiment.machine.spark_version)
@@ -108,6 +82,9 @@ def bind_study(experiment: Experiment, trials: Sequence[Trial]) -> BoundSpace:
 def judge_study(experiment: Experiment, trials: Sequence[Trial], baseline: Config) -> Verdict:
     """Judge the winner by its confirmation blocks, and by nothing else."""
     start = reference(trials, baseline)
+    if start is None and trials:
+        reason, advice = failure_reason(trials), failure_advice(trials)
+        return Verdict(kind=VerdictKind.UNDECIDED, reason=reason, advice=advice)
     if start is not None and start.digest != baseline.digest:
         return _works(experiment, trials, baseline)
     standing = Standing(experiment, trials)
@@ -189,7 +166,7 @@ def review(
         ],
         defaults={p.name: default_of(p.name, {}, facts) for p in experiment.space.parameters},
         artifacts=places,
-        next_commands=_next_commands(experiment, verdict),
+        next_commands=_next_commands(experiment, verdict, trials),
     )
     choice = Choice(
         now=_without(chosen, bound.baseline, found),
@@ -264,11 +241,15 @@ def gain_text(verdict: Verdict) -> str | None:
     )
 
 
-def _next_commands(experiment: Experiment, verdict: Verdict) -> tuple[str, ...]:
+def _next_commands(
+    experiment: Experiment, verdict: Verdict, trials: Sequence[Trial]
+) -> tuple[str, ...]:
     name = shlex.quote(experiment.name)
     commands = [f"autotune show {name}", "autotune ui"]
     if verdict.claimed:
         return (f"autotune export {name} --to submit", *commands)
+    if trials and not any(trial.succeeded for trial in trials):
+        return ("the same command with --new, once the job can run", *commands)
     if experiment.challenger is not None:
         more = 2 * experiment.budget.confirm_blocks
         return (f"the same command with --blocks {more}, to measure on", *commands)

@@ -25,7 +25,8 @@ from autotune.record import (
 )
 from autotune.report import ReportData, build, profile_text, rows_text, studies_text
 from autotune.report.data import Overridden
-from autotune.results import failure_text
+from autotune.rescue import failure_text
+from autotune.results import judge_study
 from autotune.space import Parameter, ParameterType, Space
 from autotune.verdict import Verdict, VerdictKind
 
@@ -275,6 +276,18 @@ def test_a_study_without_a_result_says_why_and_what_to_do(
     assert rest == ["its last words"]
     assert "with 1 step of more memory" in failure_text([*trials, ended(1)])
     assert "\n" not in failure_text([ended(0, **fields)])
+
+
+def test_a_study_without_a_result_advises_nobody_to_keep_what_fails() -> None:
+    trials = [ended(0, status=Status.TIMED_OUT, cause=None)]
+    verdict = judge_study(experiment(), trials, BASELINE)
+    report = build(experiment(), trials, verdict, baseline=BASELINE)
+    text = report.to_text(width=120, color=False)
+    assert "Your configuration fails, and nothing was found that works." in text
+    assert "Keep your configuration" not in text
+    assert "(timed out)" in verdict.reason
+    assert "--execution-limit" in verdict.advice
+    assert report.to_dict()["speedup"] is None
 
 
 def test_another_objective_is_named_and_shown() -> None:

@@ -185,7 +185,11 @@ def build(
         best=timing(warm, chosen, paired=verdict.blocks > 0),
         fastest=timing(warm, winner, paired=verdict.blocks > 0) if winner else None,
         confirmed=confirmed,
-        speedup=verdict.speedup if confirmed else 1.0,
+        speedup=verdict.speedup
+        if confirmed
+        else 1.0
+        if sum(causes.values()) < len(trials)
+        else None,
         low=verdict.low,
         high=verdict.high,
         blocks=verdict.blocks,

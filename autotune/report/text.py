@@ -68,6 +68,8 @@ def gain_line(report: ReportData) -> str:
     """Return the result in one line: the confirmed gain, or that there is none."""
     if report.confirmed and report.speedup is None:
         return "Your configuration fails; the recommended one works."
+    if report.trials and report.failed == report.trials:
+        return "Your configuration fails, and nothing was found that works."
     if not report.confirmed or report.speedup is None:
         return "Keep your configuration: no gain was confirmed."
     interval = (
