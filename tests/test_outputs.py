@@ -187,7 +187,8 @@ def _without_nulls(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without_nulls(v) for key, v in value.items() if v is not None}
     if isinstance(value, list) and value and isinstance(value[0], tuple):
-        return {key: v for key, v in value if v is not None}
+        # A map with nothing but nulls is an empty one, which looks like any empty list.
+        return {key: v for key, v in value if v is not None} or []
     if isinstance(value, list):
         return [_without_nulls(v) for v in value]
     return value
