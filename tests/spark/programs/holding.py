@@ -9,5 +9,5 @@ PIECE_BYTES = 16 << 20
 spark = SparkSession.builder.getOrCreate()
 gateway = spark.sparkContext._gateway
 pieces = int(sys.argv[1]) * (1 << 20) // PIECE_BYTES
-held = [gateway.new_array(gateway.jvm.byte, PIECE_BYTES) for _ in range(pieces)]
+held = [gateway.jvm.java.nio.ByteBuffer.allocate(PIECE_BYTES) for _ in range(pieces)]
 spark.range(10).count()
