@@ -19,8 +19,12 @@ check: $(VENV)/installed
 quick: $(VENV)/installed
 	$(RUN)/pytest -n 2 -m "not spark and not server and not old_spark"
 
+# Two tests at a time, then those that must be alone; all share archives of class data, made anew.
 spark: $(VENV)/installed
-	$(RUN)/pytest --durations=12 -m "(spark or server) and not old_spark"
+	archives=$$(mktemp -d) && trap 'rm -rf "$$archives"' EXIT && export AUTOTUNE_CACHE="$$archives" && \
+	  $(RUN)/pytest -n 2 --dist loadfile --durations=20 \
+	    -m "(spark or server) and not old_spark and not alone" && \
+	  $(RUN)/pytest --durations=20 -m "alone and not old_spark"
 
 # OLD_SPARK_HOME: the folder of another Spark, such as site-packages/pyspark of pyspark 3.5.
 test-old-spark: $(VENV)/installed

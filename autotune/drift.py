@@ -92,7 +92,7 @@ def _fit(at_s: Floats, group: Ints, logs: Floats) -> tuple[_Sizes, Floats, Float
                 for ratio, scale_s in product(_RATIOS, _SCALES_S)
                 if ratio or scale_s == _SCALES_S[0]
             ),
-            key=lambda found: found[0],
+            key=lambda found: _without_rounding(found[0]),
         )
         noise = rest - _kernel(at_s, at_s, sizes) @ tail
         weight = (_FREEDOM + 1) / (_FREEDOM + (noise / sizes.noise) ** 2)
@@ -124,8 +124,13 @@ def _most_likely(
         fit = freedom * math.log(noise) + squares / noise**2 / 2
         return float(belief - determinants - fit)
 
-    noise = max(_NOISES, key=likelihood)
+    noise = max(_NOISES, key=lambda noise: _without_rounding(likelihood(noise)))
     return likelihood(noise), _Sizes(noise, ratio * noise, scale_s), rest, tail / noise**2
+
+
+def _without_rounding(likelihood: float) -> float:
+    """Let sizes that explain alike be equal, whatever the unit of what was measured."""
+    return round(likelihood, 6)
 
 
 def _kernel(at_s: Floats, other_s: Floats, sizes: _Sizes) -> Floats:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from autotune.domain import Config, Limits, PropertyFact, Value, Workload
-from autotune.record import Checkpoint, Execute, Execution, Status, Step, Trial
+from autotune.pending import Measurement
+from autotune.record import Checkpoint, Execute, Status, Step, Trial
 from autotune.space import same_value
 
 RACE_SHARE = 0.2
@@ -13,13 +14,6 @@ RACE_RATIO = 1.5
 RACE_FLOOR_S = 2.0
 
 _JAVA_OPTIONS = "extraJavaOptions"
-
-
-class Measurement(Value):
-    """An execution, and where it was heading if it was stopped early."""
-
-    execution: Execution
-    extrapolated_s: float | None = None
 
 
 class Override(Value):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from autotune import noise, schedule, search
-from autotune.domain import Config
+from autotune.domain import Config, Limits
 from autotune.errors import EnvironmentFault, NoUsableResult, UnsafeWorkload
 from autotune.events import Event, EventKind
 from autotune.experiment import Experiment
@@ -14,6 +14,7 @@ from autotune.expert import expert_config
 from autotune.ledger import Ledger
 from autotune.measure import measure, overrides
 from autotune.news import News
+from autotune.pending import Measurement, Pending
 from autotune.record import (
     Candidate,
     Checkpoint,
@@ -24,7 +25,7 @@ from autotune.record import (
     Trial,
     trial_names,
 )
-from autotune.rescue import lacks_heap, more_memory
+from autotune.rescue import failure_text, rescued
 from autotune.results import Results, artifact_texts, bind_study
 from autotune.sameness import Answer, checked, expected_answer
 from autotune.schedule import Next
@@ -44,11 +45,13 @@ class Session:
         experiment: Experiment,
         study: Study,
         ledger: Ledger | None,
+        pending: Pending,
         on_event: Callable[[Event], None],
     ) -> None:
         self.experiment = experiment
         self.study = study
         self.ledger = ledger
+        self.pending = pending
         self.facts = property_facts(experiment.machine.spark_version)
         self.began = time.monotonic()
         self.bound = bind_study(self.experiment, self.study.trials)
@@ -78,24 +81,17 @@ class Session:
         return upcoming
 
     def measure(self, upcoming: Next, execute: Execute) -> Trial:
-        """Execute what comes next, under a number that is claimed first."""
+        """Execute what comes next, under a number that is claimed first.
+
+        What a tuner before this one measured but could not record is not executed again.
+        """
         number = self.study.claim()
         limits = self.experiment.budget.limits(self._baseline_duration_s())
-        began = time.monotonic()
-
-        def watch(checkpoint: Checkpoint) -> None:
-            self.news.tell(EventKind.RUNNING, running_s=time.monotonic() - began)
-
-        racing = self.experiment.budget.race and upcoming.purpose is Purpose.SEARCH
         self.news.tell(EventKind.STARTED, text=upcoming.purpose.value)
-        measured = measure(
-            self.experiment.workload,
-            upcoming.config,
-            limits,
-            execute=execute,
-            incumbent=self._incumbent_steps() if racing else (),
-            watch=watch,
-        )
+        measured = self._kept(upcoming.config)
+        if measured is None:
+            measured = self._executed(upcoming, limits, execute)
+            self.pending.keep(upcoming.config, measured, self.experiment.secrets())
         execution, match = checked(
             measured.execution,
             self._answer(),
@@ -113,9 +109,34 @@ class Session:
             extrapolated_s=measured.extrapolated_s,
         )
 
+    def _kept(self, config: Config) -> Measurement | None:
+        measured = self.pending.take(config)
+        known = {trial.execution.started_at for trial in self.study.trials}
+        if measured is None or measured.execution.started_at in known:
+            return None
+        self.news.tell(EventKind.NOTE, text="measured before the interruption, not executed again")
+        return measured
+
+    def _executed(self, upcoming: Next, limits: Limits, execute: Execute) -> Measurement:
+        began = time.monotonic()
+
+        def watch(checkpoint: Checkpoint) -> None:
+            self.news.tell(EventKind.RUNNING, running_s=time.monotonic() - began)
+
+        racing = self.experiment.budget.race and upcoming.purpose is Purpose.SEARCH
+        return measure(
+            self.experiment.workload,
+            upcoming.config,
+            limits,
+            execute=execute,
+            incumbent=self._incumbent_steps() if racing else (),
+            watch=watch,
+        )
+
     def record(self, trial: Trial) -> None:
         """Add the trial to the record that counts, then to the one that people look at."""
         self.study.add(trial, self.bound.encode(trial.config), self.bound.dimensions)
+        self.pending.clear()
         names = trial_names(self.study.trials)
         self.news.tell(EventKind.FINISHED, trial=trial, name=names[trial.number])
         found = overrides(self.experiment.workload, self.study.trials, self.facts)
@@ -181,15 +202,7 @@ class Session:
         trials = self.study.trials
         if reference(trials, self.bound.baseline) is not None:
             return
-        execution = trials[0].execution
-        cause = (execution.cause or execution.status).replace("_", " ")
-        more = f", and with {len(trials) - 1} steps of more memory" if len(trials) > 1 else ""
-        message = (
-            f"the job fails with your own configuration ({cause}){more}, so there is nothing to"
-            " compare with; make it run once with spark-submit, then tune it:\n"
-            f"{execution.error or ''}"
-        )
-        raise NoUsableResult(message.rstrip().removesuffix(":"))
+        raise NoUsableResult(failure_text(trials))
 
     def _known(self) -> tuple[Candidate, ...]:
         return self._derive(self.study.trials)
@@ -211,7 +224,7 @@ class Session:
         )
 
     def _rescue(self, config: Config, execution: Execution) -> Config | None:
-        return more_memory(self.bound, config) if lacks_heap(execution) else None
+        return rescued(self.bound, config, execution)
 
     def _propose(self) -> Config | None:
         return search.propose(

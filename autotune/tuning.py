@@ -11,13 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autotune import datagen, plan
-from autotune.domain import Value
+from autotune.domain import Value, digest_of
 from autotune.draft import DataDraft, Draft
 from autotune.events import Event, EventKind, ignore
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger
 from autotune.ledger.files import trials_csv
+from autotune.pathtext import file_name
+from autotune.pending import Pending
 from autotune.record import Execute
+from autotune.redaction import without_login
 from autotune.results import Results, write_results
 from autotune.session import Session
 from autotune.spark.installation import find_installation
@@ -62,10 +65,16 @@ def tune(
         EnvironmentFault: Spark, Java, the disk or the study's storage refuses.
     """
     places = places or Places()
+    pending = Pending(
+        path=places.folder / file_name(experiment.name) / "unrecorded.json",
+        study=digest_of([experiment.identity, without_login(places.storage_url)]),
+    )
     if execute is None:
         with tempfile.TemporaryDirectory(prefix="autotune-") as scratch:
             submit = SparkSubmit(
-                installation=find_installation(experiment.spark_home), scratch_root=Path(scratch)
+                installation=find_installation(experiment.spark_home),
+                scratch_root=Path(scratch),
+                pending=pending,
             )
             if submit.is_to_prepare(experiment.workload):
                 text = (
@@ -80,8 +89,10 @@ def tune(
                 on_event=on_event,
             )
     with open_study(experiment, storage_url=places.storage_url, new=new) as study:
+        if new:
+            pending.clear()
         ledger = Ledger(places.tracking_uri) if places.tracking_uri else None
-        session = Session(experiment, study, ledger, on_event)
+        session = Session(experiment, study, ledger, pending, on_event)
         try:
             session.check_safety()
             while (upcoming := session.next_trial()) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,14 @@ def without_waiting_for_the_disk(connection: object, record: object, proxy: obje
     """Let SQLite leave it to the system when to write: no test here cuts the power."""
     if isinstance(connection, sqlite3.Connection) and not connection.in_transaction:
         connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture
+def durable() -> Iterator[None]:
+    """Let SQLite wait for the disk as it does outside of tests."""
+    event.remove(Pool, "checkout", without_waiting_for_the_disk)
+    yield
+    event.listen(Pool, "checkout", without_waiting_for_the_disk)
 
 
 @pytest.fixture

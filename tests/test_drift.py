@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autotune.drift import USUAL_NOISE, levels
@@ -65,6 +65,7 @@ def test_without_repeats_it_is_what_was_measured() -> None:
     ),
     st.floats(-5, 5),
 )
+@example([(0.0, 0, 0.0), (0.0, 0, 1.0), (0.5, 1, 0.0), (42236.0, 1, 2.5)], 3.0)
 def test_another_unit_moves_all_levels_alike(
     rows: list[tuple[float, int, float]], shift: float
 ) -> None:

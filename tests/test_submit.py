@@ -29,7 +29,7 @@ from autotune.spark.command import (
 from autotune.spark.installation import Installation
 from autotune.spark.process import MARKER, SupervisedProcess, end_marked
 from autotune.spark.propertyfile import parse_properties, read_properties, render_properties
-from autotune.spark.submit import is_inside
+from autotune.spark.reading import is_inside
 
 INSTALLATION = Installation(
     home="/opt/spark", spark_version="4.0.1", java="java", java_version="17.0.1", python="python3"
@@ -153,6 +153,37 @@ def test_nothing_is_left_when_the_tuner_is_killed(tmp_path):
     tuner.wait()
     wait_for(lambda: not alive(pids_in(folder)), seconds=5)
     wait_for(lambda: not scratch.parent.exists(), seconds=5)
+
+
+READING = """
+import os, signal, sys
+from pathlib import Path
+from autotune.spark.process import SupervisedProcess
+scratch = Path(sys.argv[1])
+afterwards = ["sh", "-c", 'cp "$0/note" "$0/../../read"', str(scratch)]
+with SupervisedProcess(["true"], environment=os.environ, log=scratch / "log", folders=[scratch],
+                       afterwards=afterwards) as process:
+    process.wait(10)
+    process.finish()
+    (scratch / "note").write_text("ended")
+    if sys.argv[2] != "none":
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+        signal.pause()
+"""
+
+
+@pytest.mark.parametrize("sent", ["SIGKILL", "SIGINT", "none"])
+def test_what_a_dead_tuner_was_reading_is_read_on(tmp_path, sent):
+    scratch = tmp_path / "root" / "scratch"
+    scratch.mkdir(parents=True)
+    words = [sys.executable, "-c", READING, str(scratch), sent]
+    subprocess.run(words, check=False, stderr=subprocess.DEVNULL)
+    if sent == "none":
+        assert (scratch / "note").exists(), "whoever lives reads and clears by himself"
+        assert not (tmp_path / "read").exists()
+        return
+    wait_for(lambda: not scratch.parent.exists(), seconds=5)
+    assert (tmp_path / "read").read_text() == "ended"
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path):

@@ -224,8 +224,14 @@ def test_a_full_disk_ends_the_session_and_keeps_what_was_recorded(
     assert "Traceback" not in caplog.text
     before = load_study(STORAGE, "simulated").trials
     assert len(before) == 2
-    tune(experiment(budget=SMALL), execute=surface(executed=2), places=quiet)
-    assert load_study(STORAGE, "simulated").trials[:2] == before
+    kept = Path("mlruns/studies/simulated/unrecorded.json")
+    assert kept.exists(), "measured, but there was no room for its record"
+    onwards = surface(executed=3)
+    tune(experiment(budget=SMALL), execute=onwards, places=quiet)
+    after = load_study(STORAGE, "simulated").trials
+    assert after[:2] == before
+    assert onwards.executed == len(after), "none was executed again"
+    assert not kept.exists()
 
 
 def test_a_clock_that_goes_back_changes_nothing_but_times(places: Places) -> None:
@@ -322,7 +328,7 @@ def test_two_ctrl_c_end_at_once(places: Places) -> None:
     assert len(load_study(STORAGE, "simulated").trials) == 2
 
 
-def test_power_loss_takes_no_trial_that_was_recorded(places: Places) -> None:
+def test_power_loss_takes_no_trial_that_was_recorded(places: Places, durable: None) -> None:
     with (
         open_study(experiment(), storage_url=STORAGE) as study,
         study._storage.engine.connect() as connection,

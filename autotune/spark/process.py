@@ -29,7 +29,8 @@ class SupervisedProcess:
 
     Leaving the context ends whatever still runs. The command and all it starts carry the
     environment variable ``AUTOTUNE_EXECUTION``, by which they are found where the supervisor can't
-    list them (macOS) or was killed itself.
+    list them (macOS) or was killed itself. The supervisor outlives the command until the context
+    is left, and cleans up behind a tuner that dies in it.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class SupervisedProcess:
         environment: Mapping[str, str],
         log: Path,
         folders: Sequence[Path] = (),
+        afterwards: Sequence[str] = (),
         max_log_bytes: int = _MAX_LOG_BYTES,
     ) -> None:
         """Start *command*.
@@ -48,6 +50,8 @@ class SupervisedProcess:
             environment: all of its environment.
             log: where to keep the last words of its standard streams.
             folders: removed by the supervisor when this process dies.
+            afterwards: a command that the supervisor runs before that, if this process dies, or
+                is interrupted, between :meth:`finish` and the end of the context.
             max_log_bytes: when to drop older words; at most twice this is kept.
         """
         self._marker = uuid.uuid4().hex
@@ -55,7 +59,8 @@ class SupervisedProcess:
         self._supervisor = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", supervise.__file__, str(log), str(max_log_bytes)),
-                *(json.dumps([str(folder) for folder in folders]), "--", *command),
+                *(json.dumps([str(folder) for folder in folders]), json.dumps(afterwards)),
+                *("--", *command),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -65,7 +70,7 @@ class SupervisedProcess:
             bufsize=0,
         )
         self._heard = b""
-        self._silent = False
+        self._silent = self._finished = False
         self.pid: int | None = None
         """The command's process; the JVM itself once ``spark-submit`` has become it."""
         self.exit_status: int | None = None
@@ -83,7 +88,16 @@ class SupervisedProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.finish()
+        try:
+            if self._finished and isinstance(error, KeyboardInterrupt):
+                assert self._supervisor.stdin is not None
+                self._supervisor.stdin.close()
+            else:
+                self.finish()
+                self._ask(supervise.DONE)
+            self._supervisor.wait()
+        finally:
+            self._close()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the command has ended, at most *timeout_s*; return whether it has."""
@@ -104,20 +118,21 @@ class SupervisedProcess:
         self._ask(supervise.KILL)
 
     def finish(self) -> None:
-        """End whatever still runs, and wait until nothing of it is left."""
+        """End whatever still runs, and wait until nothing of it is left; may be repeated."""
+        if self._finished:
+            return
         if self.exit_status is None:
             self._ask(b"s")
-        try:
-            end_s = time.monotonic() + _CLEAN_S
-            while not self._silent and self._selector.select(max(0.0, end_s - time.monotonic())):
-                self._listen()
-            if not self._told("clean"):
-                self._supervisor.kill()
-            self._supervisor.wait()
-        finally:
-            self._close()
+        end_s = time.monotonic() + _CLEAN_S
+        while not (self._silent or self._told("clean") or self._told("left")):
+            if not self._selector.select(max(0.0, end_s - time.monotonic())):
+                break
+            self._listen()
+        if not self._told("clean"):
+            self._supervisor.kill()
         if sys.platform != "linux" or not self._told("clean"):
-            end_marked(self._marker)
+            end_marked(self._marker, spare=self._supervisor.pid)
+        self._finished = True
 
     def last_words(self, max_chars: int = 20_000) -> str:
         """Return the end of what the command wrote to its standard streams."""
@@ -158,11 +173,12 @@ class SupervisedProcess:
                     stream.close()
 
 
-def end_marked(marker: str, timeout_s: float = 10) -> None:
-    """Kill every process of ours whose environment carries *marker*, until none is left."""
+def end_marked(marker: str, timeout_s: float = 10, *, spare: int | None = None) -> None:
+    """Kill every process of ours whose environment carries *marker*, but for *spare*."""
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
         found = [process for process in psutil.process_iter() if _carries(process, marker)]
+        found = [process for process in found if process.pid != spare]
         if not found:
             return
         for process in found:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from autotune.domain import Config, Limits, Workload
-from autotune.errors import InputError
-from autotune.record import Cause, Checkpoint, Execution, Status
-from autotune.spark.answer import with_answer
+from autotune.pending import Pending
+from autotune.record import Checkpoint, Execution
 from autotune.spark.archive import (
     References,
     Sharing,
@@ -19,7 +18,6 @@ from autotune.spark.archive import (
     references_of,
     share_classes,
 )
-from autotune.spark.causes import KILLED, classify, tells_of_error
 from autotune.spark.ceilings import Ceilings, asked_memory
 from autotune.spark.command import (
     LOCAL_CLUSTER,
@@ -29,11 +27,11 @@ from autotune.spark.command import (
     submit_command,
     submit_environment,
 )
-from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.installation import Installation
 from autotune.spark.process import SupervisedProcess
+from autotune.spark.reading import Ended, read_execution, reading_command
 from autotune.spark.supervise import WORK
-from autotune.spark.watch import End, Watch, event_logs
+from autotune.spark.watch import Watch, event_logs
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ class SparkSubmit:
     """Start faster by class-data sharing; then every execution does, or says that it could not."""
     keep_event_log: Path | None = None
     """A folder to which event logs are moved instead of being removed."""
+    pending: Pending | None = None
+    """Where an execution is kept if this process dies when it has ended."""
     _sharings: dict[References, Sharing | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -78,13 +78,34 @@ class SparkSubmit:
                 environment["SPARK_CONF_DIR"] = str(sharing.conf_folder)
             asked = asked_memory(final_properties(workload, config, scratch), workload.master)
             with SupervisedProcess(
-                command, environment=environment, log=scratch.log, folders=scratch.folders
+                command,
+                environment=environment,
+                log=scratch.log,
+                folders=scratch.folders,
+                afterwards=reading_command(scratch),
             ) as process:
                 ceilings = Ceilings(limits, process.supervisor_pid, scratch.folders, asked)
                 watch.follow(process, ceilings)
-            local = workload.master.startswith("local")
-            execution = self._execution(watch, process, ceilings, scratch, local=local)
-            return with_answer(execution, workload, config, scratch)
+                process.finish()
+                ended = Ended(
+                    workload=workload,
+                    config=config,
+                    scratch=scratch,
+                    started_at=watch.started_at,
+                    wall_s=watch.wall_s,
+                    end=watch.end,
+                    breach=watch.breach,
+                    exit_status=process.exit_status,
+                    last_words=process.last_words(),
+                    memory_was_short=ceilings.memory_was_short(),
+                    peaks=ceilings.peaks,
+                    heap=watch.heap,
+                    mapped=watch.mapped,
+                    pending=self.pending,
+                )
+                with contextlib.suppress(OSError):  # a full disk costs the safety only
+                    ended.note()
+                return read_execution(ended)
         finally:
             self._clear(scratch, workload.master)
 
@@ -103,43 +124,6 @@ class SparkSubmit:
             self._sharings[references] = share_classes(self.installation, references)
         return self._sharings[references]
 
-    def _execution(
-        self,
-        watch: Watch,
-        process: SupervisedProcess,
-        ceilings: Ceilings,
-        scratch: Scratch,
-        *,
-        local: bool,
-    ) -> Execution:
-        summary = _summary(scratch.events)
-        short = ceilings.memory_was_short()
-        if not local and process.exit_status not in KILLED:
-            short = short or None  # of executors on other machines nothing was seen
-        status, cause, error = _outcome(watch, process, summary, short)
-        found = summary or LogSummary()
-        effective = dict(found.effective)
-        if watch.heap is not None:
-            # The property says what was asked; the JVM's own command line, what it got.
-            effective["spark.driver.memory"] = watch.heap
-        return Execution(
-            status=status,
-            started_at=watch.started_at,
-            wall_s=watch.wall_s,
-            duration_s=found.duration_s if status is Status.SUCCEEDED else None,
-            cause=cause,
-            error=error,
-            metrics=found.metrics.model_copy(update=ceilings.peaks),
-            steps=found.steps,
-            effective=effective,
-            writes_outside=tuple(
-                path for path in found.writes if not is_inside(path, scratch.folders)
-            ),
-            spark_version=found.spark_version,
-            application_id=found.application_id,
-            shared_archive_mapped=watch.mapped,
-        )
-
     def _clear(self, scratch: Scratch, master: str) -> None:
         if master.startswith(LOCAL_CLUSTER):
             # Its executors work in the folder of Spark itself, whatever they are told.
@@ -152,52 +136,3 @@ class SparkSubmit:
             for log in event_logs(scratch.events):
                 shutil.move(log, self.keep_event_log / log.name)
         scratch.remove()
-
-
-def _outcome(
-    watch: Watch,
-    process: SupervisedProcess,
-    summary: LogSummary | None,
-    memory_was_short: bool | None,
-) -> tuple[Status, Cause | None, str | None]:
-    if watch.end is End.STOP:
-        return Status.STOPPED_EARLY, None, None
-    if watch.end is End.TIME:
-        return Status.TIMED_OUT, None, f"ended after {watch.wall_s:.0f} s, its limit"
-    if watch.breach is not None:
-        return Status.FAILED, watch.breach.cause, watch.breach.text
-    words, ended = process.last_words(), summary is not None and summary.duration_s is not None
-    # One that hung on its way out can't tell its status any more; its last words can.
-    well = not tells_of_error(words) if watch.end is End.HANGING else process.exit_status == 0
-    if well and ended:
-        return Status.SUCCEEDED, None, None
-    if well:
-        message = "the job ended well but no Spark application of it has an event log to its end"
-        return Status.FAILED, Cause.APP_ERROR, message
-    exit_status = 1 if watch.end is End.HANGING else process.exit_status
-    cause, telling = classify(exit_status, words, summary, memory_was_short)
-    return Status.FAILED, cause, telling
-
-
-def _summary(events: Path) -> LogSummary | None:
-    """Summarise the event logs: the longest application's, with what any of them wrote to."""
-    found, writes = [], []
-    for log in event_logs(events):
-        try:
-            found.append(summarise(log))
-        except InputError:
-            writes.append(f"unknown path (event log {log.name} can't be read)")
-    longest = max(found, key=lambda summary: summary.duration_s or 0.0, default=None)
-    if longest is None:
-        return None
-    writes += [path for summary in found for path in summary.writes]
-    return longest.model_copy(update={"writes": tuple(dict.fromkeys(writes))})
-
-
-def is_inside(written: str, folders: Sequence[Path]) -> bool:
-    """Say whether a place that was written to, a path or a ``file:`` address, is in *folders*."""
-    parts = urlsplit(written)
-    if parts.scheme not in {"", "file"} or parts.netloc or not parts.path.startswith("/"):
-        return False
-    path = Path(unquote(parts.path) if parts.scheme else written).resolve()
-    return any(path.is_relative_to(folder.resolve()) for folder in folders)

@@ -1,15 +1,17 @@
 """Run one command and leave nothing of it behind, whatever happens to whoever asked.
 
 A program of its own, on the standard library alone: ``python -I -S supervise.py LOG MAX_BYTES
-FOLDERS -- COMMAND…``. It makes itself the reaper of every descendant (Linux), because PySpark's
-worker daemon leaves the process group, and a group kill would miss it.
+FOLDERS AFTERWARDS -- COMMAND…``. It makes itself the reaper of every descendant (Linux), because
+PySpark's worker daemon leaves the process group, and a group kill would miss it.
 
-- stdin is the life line: its end means that the tuner is gone; a byte asks to stop, ``k`` to kill.
+- stdin is the life line: its end means that the tuner is gone; a byte asks to stop, ``k`` to kill;
+  ``d``, when all is clean, that the tuner needs the folders no more.
 - stdout tells ``started PID``, ``exited STATUS`` (negative: a signal), ``clean``.
 - LOG receives what the command says; beyond MAX_BYTES it moves to ``LOG.1``, and what was there
   before is dropped, so that a chatty job can't fill the disk and the last words are kept.
 - FOLDERS (a JSON list) are removed when the tuner is gone, since nobody else will; so is the
   folder around the first, if it is empty then.
+- AFTERWARDS (a JSON list of words) is run before that, if the tuner went when all was clean.
 """
 
 from __future__ import annotations
@@ -32,14 +34,12 @@ STOP_GRACE_S = 1.5
 END_GRACE_S = 0.3
 GIVE_UP_S = 60.0
 READ_BYTES = 1 << 16
-KILL = b"k"
-"""Asks to end everything at once, without a word: it takes what the machine needs."""
+KILL = b"k"  # at once, without a word: it takes what the machine needs
+DONE = b"d"
 SHARED_MEMORY = re.compile(r"/dev/shm/.+$", re.MULTILINE)
-JVM_COUNTERS = "/tmp/hsperfdata_*/{}"
-"""Where HotSpot keeps them, whatever ``java.io.tmpdir`` says."""
+JVM_COUNTERS = "/tmp/hsperfdata_*/{}"  # whatever java.io.tmpdir says
 WORK = re.compile(r"/work/app-\d{14}-\d{4}$")
-FIRST_TO_GO = b"1000"
-"""Makes the kernel choose the command before anything else when memory runs out."""
+FIRST_TO_GO = b"1000"  # the kernel's choice before anything else when memory runs out
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -111,18 +111,14 @@ def descendants(root: int) -> list[int]:
                 # The name of the program is in brackets and may hold anything.
                 parent = int(file.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))
-    found, at = list(children.get(root, ())), 0
-    while at < len(found):
-        found += children.get(found[at], ())
-        at += 1
+    found = list(children.get(root, ()))
+    for pid in found:  # which grows
+        found += children.get(pid, ())
     return found
 
 
 class Traces:
-    """What killed processes would leave in folders that are not theirs (Linux).
-
-    That is a JVM's counters, shared memory that nobody else maps, an executor's work folder.
-    """
+    """What the killed leave elsewhere (Linux): counters, shared memory, executors' work."""
 
     def __init__(self) -> None:
         self._there_before = set(glob.glob("/dev/shm/*"))  # noqa: PTH207
@@ -132,9 +128,7 @@ class Traces:
 
     def note(self) -> None:
         """Remember the traces of the descendants, which are about to be ended."""
-        if sys.platform != "linux":
-            return
-        pids = descendants(os.getpid())
+        pids = descendants(os.getpid()) if sys.platform == "linux" else []
         self._pids.update(pids)
         for pid in pids:
             self._shared |= shared_memory(pid) - self._there_before
@@ -175,14 +169,12 @@ def send(number: signal.Signals, group: int) -> None:
 
 def reap(statuses: dict[int, int]) -> bool:
     """Collect the dead; return whether any child is left."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return False
-        if pid == 0:
-            return True
-        statuses[pid] = os.waitstatus_to_exitcode(status)
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            statuses[ended[0]] = os.waitstatus_to_exitcode(ended[1])
+    except ChildProcessError:
+        return False
+    return True
 
 
 class Supervision:
@@ -190,11 +182,9 @@ class Supervision:
 
     def __init__(self, log: BoundedLog, command: list[str]) -> None:
         self._log = log
-        self._output, writing = os.pipe()
-        os.set_blocking(self._output, False)
-        self._wake, waking = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(waking, False)
+        (self._output, writing), (self._wake, waking) = os.pipe(), os.pipe()
+        for end in (self._output, self._wake, waking):
+            os.set_blocking(end, False)
         signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
         self._asked_to_stop = False
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -213,7 +203,7 @@ class Supervision:
 
     def wait(self) -> bool:
         """Wait until the command ends or must; return whether the tuner is still there."""
-        life_line, watched = sys.stdin.fileno(), {sys.stdin.fileno(), self._output, self._wake}
+        watched = {0, self._output, self._wake}
         while True:
             ready, _, _ = select.select(watched, [], [], 1.0)
             if self._output in ready and not self.drain():
@@ -223,12 +213,19 @@ class Supervision:
             reap(self.statuses)
             if self.pid in self.statuses or self._asked_to_stop:
                 return True
-            if life_line in ready:
-                asked = os.read(life_line, 1)
+            if 0 in ready:
+                asked = os.read(0, 1)
                 self.grace_s = 0.0 if asked == KILL else self.grace_s
                 return asked != b""
             if os.getppid() != self._parent:
                 return False
+
+    def released(self) -> bool:
+        """Wait until the tuner needs the folders no more; return whether it is still there."""
+        while os.getppid() == self._parent:
+            if select.select([0], [], [], 1.0)[0] and (asked := os.read(0, 1)) in {DONE, b""}:
+                return asked == DONE
+        return False
 
     def sweep(self, grace_s: float) -> bool:
         """End every descendant: ask, wait *grace_s*, then insist; return whether none is left."""
@@ -280,7 +277,7 @@ def main(words: list[str]) -> None:
     """Run the command in *words*."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     end = words.index("--")
-    log_path, max_bytes, folders = words[:end]
+    log_path, max_bytes, folders, afterwards = words[:end]
     supervision = Supervision(BoundedLog(log_path, int(max_bytes)), words[end + 1 :])
     tell(f"started {supervision.pid}")
     present = supervision.wait()
@@ -291,9 +288,12 @@ def main(words: list[str]) -> None:
     supervision.drain()
     if not by_itself:
         tell(f"exited {supervision.statuses.get(supervision.pid, -signal.SIGKILL)}")
-    if not present:
-        remove(json.loads(folders))
     tell("clean" if clean else "left")
+    if present and supervision.released():
+        return
+    if present and (command := json.loads(afterwards)):
+        os.spawnvp(os.P_WAIT, command[0], command)
+    remove(json.loads(folders))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from optuna.trial import TrialState
 from sqlalchemy import URL, text
 
 from autotune.distributions import Choice, distributions
-from autotune.domain import SCHEMA_VERSION
+from autotune.domain import SCHEMA_VERSION, Config
 from autotune.errors import StudyConflict
 from autotune.experiment import Experiment
+from autotune.pending import public_execution
 from autotune.record import Status, Trial
 from autotune.redaction import HIDDEN, Secrets
 from autotune.space import Dimension
@@ -217,13 +218,12 @@ def _public_experiment(experiment: Experiment) -> dict[str, Any]:
 
 def _public_trial(secrets: Secrets, trial: Trial) -> Trial:
     """Return what is stored of a trial; a property that was blotted out did not apply as shown."""
-    data = trial.model_dump(mode="json")
-    execution = secrets.scrubbed(data["execution"])
-    execution["effective"] = {
-        name: value for name, value in execution["effective"].items() if HIDDEN not in value
-    }
-    return Trial.model_validate(
-        {**data, "config": secrets.scrubbed(data["config"]), "execution": execution}
+    config = secrets.scrubbed(trial.config.model_dump(mode="json"))
+    return trial.model_copy(
+        update={
+            "config": Config.model_validate(config),
+            "execution": public_execution(secrets, trial.execution),
+        }
     )
 
 

@@ -36,6 +36,7 @@ def execute(tmp_path, cache, monkeypatch, **properties):
     return execution
 
 
+@pytest.mark.alone  # no other test may be making one
 def test_it_is_made_once_and_then_found(cache):
     installation = find_installation()
     made = share_classes(installation, References.COMPRESSED, cache)

@@ -17,6 +17,7 @@ from executions import PROGRAMS, leftovers
 
 pytestmark = pytest.mark.spark
 HEAP = "spark.driver.memory"
+RESULT_SIZE = "spark.driver.maxResultSize"
 SPACE = f"""
 name: heap
 parameters:
@@ -60,6 +61,7 @@ def tuned(
         flags: tuple[str, ...] = (),
         space: str = OTHER_SPACE,
         heap: str = "600m",
+        **own: str,
     ) -> Answer:
         Path("space.yaml").write_text(space)
         answer = autotune(
@@ -68,6 +70,7 @@ def tuned(
             *("spark-submit", "--master", "local[2]", "--conf", f"{HEAP}={heap}"),
             *("--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
             *("--conf", "spark.sql.shuffle.partitions=2"),
+            *(word for key, value in own.items() for word in ("--conf", f"{key}={value}")),
             *(str(PROGRAMS / f"{program}.py"), *arguments),
         )
         assert leftovers() == []
@@ -159,3 +162,12 @@ def test_a_proposal_that_lacks_heap_is_tried_once_more_with_the_next_step(
     assert [row["cause"] for row in rows] == [None, "out_of_memory", None]
     assert [row["origin"] for row in rows] == ["baseline", "sampler", "rescue"]
     assert "your configuration fails" not in str(said["reason"])
+
+
+def test_a_job_that_brings_too_much_to_its_driver_gets_a_higher_limit(tuned: Tune) -> None:
+    answer = tuned("collecting", **{RESULT_SIZE: "4m"})
+    assert answer.code == 0, answer.err
+    said = json.loads(answer.out)
+    assert "your configuration fails (out of memory)" in said["reason"]
+    assert said["config"][RESULT_SIZE] == "8m"
+    assert said["causes"] == {"out_of_memory": 1}

@@ -17,6 +17,7 @@ import pytest
 from autotune.domain import Config, Limits
 from autotune.errors import EnvironmentFault
 from autotune.machine import detect_machine
+from autotune.pending import Pending
 from autotune.record import Status
 from autotune.spark.installation import find_installation
 from autotune.spark.process import SupervisedProcess
@@ -146,6 +147,42 @@ def test_nothing_is_left_five_seconds_after_the_tuner_was_killed(tmp_path):
     while leftovers() or not gone(scratch):
         assert time.monotonic() < end, leftovers()
         time.sleep(0.1)
+
+
+READER = """
+import sys, time
+from pathlib import Path
+from autotune.domain import Config, Limits, Workload
+from autotune.pending import Pending
+from autotune.spark import submit
+from autotune.spark.installation import find_installation
+job = Workload.model_validate_json(sys.argv[1])
+def slowly(ended):
+    print("reading", flush=True)
+    time.sleep(600)
+submit.read_execution = slowly
+pending = Pending(path=Path(sys.argv[3]), study="a")
+execute = submit.SparkSubmit(find_installation(), Path(sys.argv[2]), share_classes=False,
+                             pending=pending)
+execute(job, Config(), Limits(), lambda seen: False)
+"""
+
+
+def test_what_a_killed_tuner_was_reading_is_kept(tmp_path):
+    scratch, kept = tmp_path / "scratch", tmp_path / "unrecorded.json"
+    asked = job("fine", "{output}", outputs=("{output}",))
+    words = [sys.executable, "-c", READER, asked.model_dump_json(), str(scratch), str(kept)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as tuner:
+        assert any("reading" in line for line in tuner.stdout)
+        tuner.kill()
+    end = time.monotonic() + 30
+    while leftovers() or not gone(scratch):
+        assert time.monotonic() < end, leftovers()
+        time.sleep(0.1)
+    measured = Pending(path=kept, study="a").take(Config())
+    assert measured.execution.status is Status.SUCCEEDED
+    assert measured.execution.duration_s > 0
+    assert measured.execution.outputs
 
 
 def test_a_local_cluster(submit, tmp_path):
