@@ -120,6 +120,9 @@ def run_in_child(
 ) -> tuple[int, str, int]:
     """Run one tuner; return its exit status, what it was at, and processes left of its group."""
     context = multiprocessing.get_context("forkserver")
+    # The server finds what to import before it forks by this variable alone.
+    own, others = str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = own if own in others else f"{own}{os.pathsep}{others}"
     context.set_forkserver_preload(["chaos_tuner"])
     phase = context.RawValue("i", 0)
     child = context.Process(
@@ -196,7 +199,7 @@ def torment(
             folder,
             seed=seed,
             sampler=sampler,
-            statement=draw.randint(1, 500) if from_inside and not final else 0,
+            statement=draw.randint(1, 700) if from_inside and not final else 0,
             kill_after_s=None if from_inside or final else draw.uniform(0.05, 0.6 * whole_s),
         )
         processes, folders = still_there(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from sqlalchemy import Engine, event  # noqa: E402
 from autotune.domain import Config, Limits, Workload  # noqa: E402
 from autotune.experiment import Budget, Experiment, Sampler  # noqa: E402
 from autotune.ledger import Ledger  # noqa: E402
+from autotune.pending import Kept  # noqa: E402
 from autotune.record import Checkpoint, Execution  # noqa: E402
 from autotune.study import Study  # noqa: E402
 from autotune.study.listing import list_studies, load_study  # noqa: E402
@@ -30,7 +32,8 @@ from surfaces import Surface, bound_space, experiment  # noqa: E402
 NAME = "chaos"
 BUDGET = Budget(trials=5, baseline_repeats=2, confirm_blocks=1)
 PHASES = ("starting", "between", "claiming", "executing", "recording", "publishing", "finishing")
-CHECKPOINT_S = 0.008
+UNRECORDED = Path("studies") / NAME / "unrecorded.json"
+CHECKPOINT_S = 0.03
 """Real seconds between the checkpoints of a simulated execution, of which there are five."""
 
 
@@ -57,9 +60,14 @@ class Logged:
         url = places_in(folder).storage_url
         known = [info.name for info in list_studies(url) if info.trials]
         trials = load_study(url, NAME).trials if NAME in known else ()
+        executions = [trial.execution for trial in trials]
+        with contextlib.suppress(OSError):
+            kept = Kept.model_validate_json((folder / UNRECORDED).read_bytes())
+            if kept.measurement.execution not in executions:
+                executions.append(kept.measurement.execution)
         # The surface's noise follows the count, so a continued study sees what a whole one sees.
-        self._surface = Surface(bound_space(), seed=seed, executed=len(trials))
-        self._surface.elapsed_s = sum(trial.execution.wall_s for trial in trials)
+        self._surface = Surface(bound_space(), seed=seed, executed=len(executions))
+        self._surface.elapsed_s = sum(execution.wall_s for execution in executions)
         self._log = folder / self.log
 
     def __call__(
