@@ -15,6 +15,7 @@ from typing import Any
 
 from autotune import builtin
 from autotune.dataset import profile_dataset
+from autotune.digests import DIGEST_VERSION
 from autotune.domain import DatasetProfile, Machine, Workload, digest_of
 from autotune.draft import BudgetDraft, DataDraft, Draft, WorkloadDraft
 from autotune.errors import InputError
@@ -248,6 +249,8 @@ def identity_of(experiment: Experiment) -> dict[str, str]:
         "data": f"{public['data']} {_listing_digest(Path(workload.data))}"
         if workload.data
         else "none",
+        # Another algorithm, or other outputs, would make every later answer look like another one.
+        "answers": f"{', '.join(public['outputs']) or 'none'}, digests {DIGEST_VERSION}",
         "space": f"{experiment.space.name} {digest_of(experiment.space.model_dump(mode='json'))}",
         "objective": experiment.objective.value,
         "spark": str(machine.spark_version),

@@ -13,6 +13,7 @@ from autotune.domain import Config, Limits, Workload
 from autotune.events import Event, EventKind
 from autotune.experiment import Budget, Experiment
 from autotune.outputs import digest_outputs
+from autotune.plan import identity_of
 from autotune.record import Cause, Checkpoint, Execute, Execution, Origin, Purpose, Status
 from autotune.study import load_study
 from autotune.tuning import Places, tune
@@ -151,3 +152,10 @@ def test_a_baseline_that_runs_out_of_memory_gets_a_start_that_works(quick: Place
     assert heap in Path("mlruns/studies/simulated/best.conf").read_text()
     origins = {t.origin for t in trials_of()}
     assert Origin.RESCUE in origins
+
+
+def test_a_study_is_not_continued_with_other_outputs() -> None:
+    one = experiment()
+    workload = one.workload.model_copy(update={"outputs": ("{output}/other",)})
+    before, after = identity_of(one), identity_of(one.model_copy(update={"workload": workload}))
+    assert [key for key in before if before[key] != after[key]] == ["answers"]

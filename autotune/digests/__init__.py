@@ -21,6 +21,7 @@ from autotune.digests.comparison import (
 )
 from autotune.digests.table import (
     BUCKETS,
+    DIGEST_VERSION,
     NO_ROWS,
     FloatColumn,
     FloatFamily,
@@ -31,6 +32,7 @@ from autotune.digests.table import (
 
 __all__ = [
     "BUCKETS",
+    "DIGEST_VERSION",
     "NO_ROWS",
     "TOLERANCE",
     "Difference",

@@ -10,6 +10,8 @@ from pydantic import Field
 
 from autotune.domain import Value
 
+DIGEST_VERSION = 1
+"""To be raised by whoever changes what a digest of the same table is."""
 BUCKETS = 8
 """Rows are dealt out by the hash of their exact part, so that a float that moved is noticed."""
 NO_ROWS = "0" * 32
