@@ -107,6 +107,23 @@ def test_a_command_that_is_missing_says_so(tmp_path):
     assert "No such file" in process.last_words()
 
 
+def test_others_see_no_word_of_the_job_but_its_own(tmp_path):
+    with run([sys.executable, "-c", "import time; time.sleep(60)", "pass=word"], tmp_path) as one:
+        wait_for(lambda: one.wait(0.05) or one.pid)
+        supervisor = psutil.Process(one.pid).parent()
+        assert supervisor.pid == one.supervisor_pid
+        assert "pass=word" not in " ".join(supervisor.cmdline())
+        assert "pass=word" in psutil.Process(one.pid).cmdline()
+
+
+def test_words_of_any_length_and_kind_reach_the_command(tmp_path):
+    words = ["x" * 100_000, "a\nb", "ü\udcff", ""]
+    probe = "import sys; print([len(w) for w in sys.argv[1:]], ascii(sys.argv[3]))"
+    with run([sys.executable, "-c", probe, *words], tmp_path) as process:
+        assert process.wait(10)
+    assert process.last_words() == f"[100000, 3, 2, 0] {words[2]!a}\n"
+
+
 def test_wait_returns_while_the_command_runs(tmp_path):
     with run(["sleep", "60"], tmp_path) as process:
         assert not process.wait(0.05)

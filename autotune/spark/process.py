@@ -57,11 +57,7 @@ class SupervisedProcess:
         self._marker = uuid.uuid4().hex
         self._log = log
         self._supervisor = subprocess.Popen(
-            [
-                *(sys.executable, "-I", "-S", supervise.__file__, str(log), str(max_log_bytes)),
-                *(json.dumps([str(folder) for folder in folders]), json.dumps(afterwards)),
-                *("--", *command),
-            ],
+            [sys.executable, "-I", "-S", supervise.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -69,6 +65,9 @@ class SupervisedProcess:
             start_new_session=True,
             bufsize=0,
         )
+        places = [str(folder) for folder in folders]
+        asked = json.dumps([list(command), str(log), max_log_bytes, places, list(afterwards)])
+        self._ask(f"{asked}\n".encode())
         self._heard = b""
         self._silent = self._finished = False
         self.pid: int | None = None
@@ -145,10 +144,11 @@ class SupervisedProcess:
                 break
         return data.decode(errors="replace")[-max_chars:]
 
-    def _ask(self, byte: bytes) -> None:
+    def _ask(self, data: bytes) -> None:
         with contextlib.suppress(OSError):
             assert self._supervisor.stdin is not None
-            self._supervisor.stdin.write(byte)
+            while data:
+                data = data[self._supervisor.stdin.write(data) :]
 
     def _listen(self) -> None:
         assert self._supervisor.stdout is not None

@@ -1,17 +1,17 @@
 """Run one command and leave nothing of it behind, whatever happens to whoever asked.
 
-A program of its own, on the standard library alone: ``python -I -S supervise.py LOG MAX_BYTES
-FOLDERS AFTERWARDS -- COMMAND…``. It makes itself the reaper of every descendant (Linux), because
-PySpark's worker daemon leaves the process group, and a group kill would miss it.
+A program of its own, on the standard library: ``python -I -S supervise.py``. It is the reaper of
+every descendant (Linux), since PySpark's worker daemon leaves the process group.
 
-- stdin is the life line: its end means that the tuner is gone; a byte asks to stop, ``k`` to kill;
-  ``d``, when all is clean, that the tuner needs the folders no more.
+- stdin begins with a line of JSON, [command, log, max_bytes, folders, afterwards], since every
+  user of the machine sees the words of a command. Then it is the life line: its end means that the
+  tuner is gone; a byte asks to stop, ``k`` to kill; ``d``, when all is clean, to leave folders.
 - stdout tells ``started PID``, ``exited STATUS`` (negative: a signal), ``clean``.
-- LOG receives what the command says; beyond MAX_BYTES it moves to ``LOG.1``, and what was there
+- log receives what the command says; beyond max_bytes it moves to ``log.1``, and what was there
   before is dropped, so that a chatty job can't fill the disk and the last words are kept.
-- FOLDERS (a JSON list) are removed when the tuner is gone, since nobody else will; so is the
-  folder around the first, if it is empty then.
-- AFTERWARDS (a JSON list of words) is run before that, if the tuner went when all was clean.
+- folders are removed when the tuner is gone, since nobody else will; so is the folder around the
+  first, if it is empty then.
+- afterwards, a command, is run before that, if the tuner went when all was clean.
 """
 
 from __future__ import annotations
@@ -273,12 +273,12 @@ def tell(text: str) -> None:
         os.write(1, f"{text}\n".encode())
 
 
-def main(words: list[str]) -> None:
-    """Run the command in *words*."""
+def main() -> None:
+    """Run the command that stdin names."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    end = words.index("--")
-    log_path, max_bytes, folders, afterwards = words[:end]
-    supervision = Supervision(BoundedLog(log_path, int(max_bytes)), words[end + 1 :])
+    with open(0, "rb", buffering=0, closefd=False) as asked:  # no byte too many
+        command, log, max_bytes, folders, afterwards = json.loads(asked.readline())
+    supervision = Supervision(BoundedLog(log, max_bytes), command)
     tell(f"started {supervision.pid}")
     present = supervision.wait()
     by_itself = supervision.pid in supervision.statuses
@@ -291,10 +291,10 @@ def main(words: list[str]) -> None:
     tell("clean" if clean else "left")
     if present and supervision.released():
         return
-    if present and (command := json.loads(afterwards)):
-        os.spawnvp(os.P_WAIT, command[0], command)
-    remove(json.loads(folders))
+    if present and afterwards:
+        os.spawnvp(os.P_WAIT, afterwards[0], afterwards)
+    remove(folders)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
