@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -569,3 +572,28 @@ def test_several_ledgers_and_threads_share_a_store(ledger: Ledger, store: Path) 
     histories = ledger.history()
     assert sorted(study.study for study in histories) == [f"study-{n}" for n in range(4)]
     assert [len(study.trials) for study in histories] == [2, 2, 2, 2]
+
+
+CUT_OFF = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from autotune.ledger import Ledger
+left = 1020
+def count(*_):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+event.listen(Engine, "before_cursor_execute", count)
+Ledger(sys.argv[1], Path(sys.argv[2])).history()
+"""
+
+
+def test_a_store_whose_making_was_cut_off_is_made_again(tmp_path: Path) -> None:
+    uri, artifacts = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts"
+    words = [sys.executable, "-c", CUT_OFF, uri, str(artifacts)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert any("mlflow.db" in path.name for path in tmp_path.iterdir())
+    assert Ledger(uri, artifacts).history() == ()
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mlflow.db"]

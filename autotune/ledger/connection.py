@@ -7,12 +7,16 @@ import logging
 import os
 import socket
 import threading
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
 
 from autotune.errors import EnvironmentFault
 from autotune.pathtext import bounded_name
@@ -150,7 +154,7 @@ class Connection:
                 else:
                     make_parent_folder(path)
                     with _alone(path.parent):
-                        _make_tables(path, self.uri, self._artifact_root)
+                        _make_tables(self.uri, self._artifact_root)
                         self._client = MlflowClient(self.uri, self.uri)
             return self._client
 
@@ -163,14 +167,27 @@ class Connection:
         )
 
 
-def _make_tables(path: Path, uri: str, artifact_root: Path) -> None:
+def _make_tables(uri: str, artifact_root: Path) -> None:
     """Let MLflow make its tables, with a place for files that it can put into its SQL.
 
     Else it takes the current folder as it is called, and an apostrophe in it ends the statement.
+    They are made in a file beside and moved into place when whole: MLflow makes them one by one,
+    and never gets over having been cut off.
     """
-    if not path.exists() or path.stat().st_size == 0:
-        store = SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
+    url = make_url(uri)
+    path = Path(str(url.database))
+    if path.exists() and path.stat().st_size > 0:
+        return
+    for left in path.parent.glob(f"{escape(path.name)}.making-*"):
+        left.unlink(missing_ok=True)
+    making = path.with_name(f"{path.name}.making-{uuid.uuid4().hex}")
+    try:
+        new = url.set(database=str(making)).render_as_string(hide_password=False)
+        store = SqlAlchemyStore(new, artifact_root.as_uri())  # type: ignore[no-untyped-call]
         store.engine.dispose()
+        making.replace(path)
+    finally:
+        making.unlink(missing_ok=True)
 
 
 @contextmanager
