@@ -12,7 +12,7 @@ Compared with a study of the same seed that nobody disturbed:
 - lost: trials that were recorded at a kill and are missing, or differ, later;
 - unrecorded: executions that had ended, but whose record was not yet written (executed again);
 - duplicated: trials recorded or published twice, or beyond those of the undisturbed study;
-- executed again: executions that began more than once, at most one for a kill;
+- again: executions that began more than once, at most one for a kill;
 - left over: processes and scratch folders of the tuner, five seconds after its end; what it was
   about to publish lies in a folder that the next tuner removes, so it is counted at the very end.
 """
@@ -20,7 +20,6 @@ Compared with a study of the same seed that nobody disturbed:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import multiprocessing
 import os
@@ -32,82 +31,29 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
+from chaos_count import (
+    Count,
+    cut_off,
+    group_members,
+    left_at_the_end,
+    published,
+    recorded,
+    row,
+    still_there,
+)
 from chaos_tuner import MARKER_OF_CHAOS, NAME, PHASES, places_in, run_simulated, temporary
 
-from autotune.ledger import Ledger
-from autotune.ledger.staging import PREFIX
 from autotune.record import Trial
-from autotune.study import list_studies, load_study
 
 ROOT = Path(__file__).parents[2]
 BUSY = ROOT / "tests" / "spark" / "programs" / "busy.py"
-GRACE_S = 5.0
 FRESH_EVERY = 8
 """One study in so many begins without any store: the making of the tables is cut as well."""
 MOST_STARTS = 60
-SPARK_KILL_S = (2.0, 16.0)
-
-
-@dataclass
-class Count:
-    """What came of all kills."""
-
-    kills: int = 0
-    studies: int = 0
-    trials: int = 0
-    lost: int = 0
-    unrecorded: int = 0
-    duplicated: int = 0
-    again: int = 0
-    processes: int = 0
-    folders: int = 0
-    stuck: list[str] = field(default_factory=list)
-    phases: Counter[str] = field(default_factory=Counter)
-
-
-def recorded(folder: Path) -> dict[int, Trial]:
-    """Return the trials that the study holds now, by number."""
-    url = places_in(folder).storage_url
-    if not any(info.name == NAME and info.trials for info in list_studies(url)):
-        return {}
-    return {trial.number: trial for trial in load_study(url, NAME).trials}
-
-
-def still_there(folder: Path) -> tuple[int, int]:
-    """Wait for what a dead tuner left to go; count processes and temporary folders that do not."""
-    end_s = time.monotonic() + GRACE_S
-    while True:
-        processes = sum(1 for _ in marked(folder))
-        folders = sum(not path.name.startswith(PREFIX) for path in temporary(folder).iterdir())
-        if not processes + folders or time.monotonic() > end_s:
-            return processes, folders
-        time.sleep(0.05)
-
-
-def marked(folder: Path) -> Iterator[psutil.Process]:
-    """Find every living process that a tuner of this folder started, however far below it."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            if process.environ().get(MARKER_OF_CHAOS) == str(folder):
-                yield process
-
-
-def group_members(group: int) -> int:
-    """Count the living processes of a process group."""
-    found = 0
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            found += alive and os.getpgid(process.pid) == group
-    return found
+SPARK_KILL_S = (2.0, 24.0)
 
 
 def run_in_child(
@@ -209,7 +155,7 @@ def torment(
         count.lost += sum(now.get(number) != trial for number, trial in before.items())
         before = now
         if status == 0:
-            count.folders += sum(1 for _ in temporary(folder).iterdir())
+            count.folders += left_at_the_end(folder)
             return
         if status != -signal.SIGKILL:
             words = (folder / "errors.txt").read_text().splitlines()
@@ -245,18 +191,6 @@ def judge(whole: Path, folder: Path, count: Count) -> None:
     count.lost += missing
 
 
-def published(folder: Path, numbers: set[int]) -> tuple[int, int]:
-    """Return how many trials MLflow has twice, and how many not at all."""
-    uri = places_in(folder).tracking_uri
-    assert uri is not None
-    (history,) = Ledger(uri, folder / "mlruns" / "artifacts").history()
-    with closing(sqlite3.connect(folder / "mlflow.db")) as store:
-        rows = store.execute("SELECT value FROM tags WHERE key = 'autotune.trial_number'")
-        runs = Counter(int(value) for (value,) in rows)
-    twice = sum(times - 1 for times in runs.values())
-    return twice, max(len(numbers - set(runs)), len(numbers) - len(history.trials))
-
-
 def spark_command(folder: Path, seed: int) -> list[str]:
     """Return the command of a tiny study whose Python workers are busy, and deaf to SIGTERM."""
     places = places_in(folder)
@@ -287,7 +221,7 @@ def kill_spark(kills: int, seed: int, limit_s: float, root: Path) -> Count:
             now = recorded(folder)
             count.lost += sum(now.get(number) != trial for number, trial in before.items())
             if status == 0:
-                count.folders += sum(1 for _ in temporary(folder).iterdir())
+                count.folders += left_at_the_end(folder)
                 before = now
                 break
             if status != -signal.SIGKILL:
@@ -297,6 +231,7 @@ def kill_spark(kills: int, seed: int, limit_s: float, root: Path) -> Count:
             count.kills += 1
             before = now
         count.trials += len(before)
+        count.again += cut_off(folder)
         twice, missing = published(folder, set(before))
         count.duplicated += twice + max(0, len(before) - 2)
         count.lost += missing
@@ -317,15 +252,6 @@ def run_command(command: list[str], folder: Path, kill_after_s: float | None) ->
     except subprocess.TimeoutExpired:
         tuner.kill()
         return tuner.wait()
-
-
-def row(name: str, count: Count) -> str:
-    """Return one line of the table."""
-    numbers = (
-        count.kills, count.studies, count.trials, count.lost, count.unrecorded, count.duplicated,
-        count.again, count.processes, count.folders,
-    )  # fmt: skip
-    return f"{name:<10}" + "".join(f"{number:>11}" for number in numbers)
 
 
 def main() -> None:
