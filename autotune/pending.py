@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 from autotune.domain import Config, Value
@@ -70,16 +71,27 @@ class Pending(Value):
 
     def take(self, config: Config) -> Measurement | None:
         """Return what is kept of *config*; ``None``: nothing, or nothing that can be read."""
-        with contextlib.suppress(OSError, ValueError):
-            kept = Kept.model_validate_json(self.path.read_bytes())
-            if kept.study == self.study and kept.config_digest == config.digest:
-                return kept.measurement
-        return None
+        kept = self._kept()
+        same = kept is not None and kept.config_digest == config.digest
+        return kept.measurement if kept is not None and same else None
+
+    def settle(self, recorded: Collection[Execution]) -> None:
+        """Forget what is recorded: a tuner may have died in between."""
+        kept = self._kept()
+        began = {execution.started_at for execution in recorded}
+        if kept is not None and kept.measurement.execution.started_at in began:
+            self.clear()
 
     def clear(self) -> None:
         """Forget it: the trial is recorded, or the study begins again."""
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+    def _kept(self) -> Kept | None:
+        with contextlib.suppress(OSError, ValueError):
+            kept = Kept.model_validate_json(self.path.read_bytes())
+            return kept if kept.study == self.study else None
+        return None
 
 
 def public_execution(secrets: Secrets, execution: Execution) -> Execution:

@@ -52,6 +52,7 @@ class Session:
         self.study = study
         self.ledger = ledger
         self.pending = pending
+        pending.settle([trial.execution for trial in study.trials])
         self.facts = property_facts(experiment.machine.spark_version)
         self.began = time.monotonic()
         self.bound = bind_study(self.experiment, self.study.trials)
@@ -111,10 +112,9 @@ class Session:
 
     def _kept(self, config: Config) -> Measurement | None:
         measured = self.pending.take(config)
-        known = {trial.execution.started_at for trial in self.study.trials}
-        if measured is None or measured.execution.started_at in known:
-            return None
-        self.news.tell(EventKind.NOTE, text="measured before the interruption, not executed again")
+        if measured is not None:
+            text = "measured before the interruption, not executed again"
+            self.news.tell(EventKind.NOTE, text=text)
         return measured
 
     def _executed(self, upcoming: Next, limits: Limits, execute: Execute) -> Measurement:

@@ -7,6 +7,7 @@ publish it; at the end judge the winner by fresh interleaved executions and writ
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,24 +71,16 @@ def tune(
         study=digest_of([experiment.identity, without_login(places.storage_url)]),
     )
     if execute is None:
-        with tempfile.TemporaryDirectory(prefix="autotune-") as scratch:
-            submit = SparkSubmit(
-                installation=find_installation(experiment.spark_home),
-                scratch_root=Path(scratch),
-                pending=pending,
-            )
-            if submit.is_to_prepare(experiment.workload):
-                text = (
-                    "preparing a faster start of Spark (once per Spark and Java, a minute or so)"
-                )
-                on_event(Event(kind=EventKind.NOTE, text=text))
-            return tune(
-                experiment,
-                execute=submit,
-                places=places,
-                new=new,
-                on_event=on_event,
-            )
+        submit = SparkSubmit(
+            installation=find_installation(experiment.spark_home),
+            # Made for each execution and removed after it: nothing is left if we die in between.
+            scratch_root=Path(tempfile.gettempdir()) / f"autotune-{uuid.uuid4().hex}",
+            pending=pending,
+        )
+        if submit.is_to_prepare(experiment.workload):
+            text = "preparing a faster start of Spark (once per Spark and Java, a minute or so)"
+            on_event(Event(kind=EventKind.NOTE, text=text))
+        return tune(experiment, execute=submit, places=places, new=new, on_event=on_event)
     with open_study(experiment, storage_url=places.storage_url, new=new) as study:
         if new:
             pending.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_it_is_for_the_same_config_of_the_same_study(pending: Pending) -> None:
     pending.keep(CONFIG, MEASURED, NO_SECRETS)
     assert pending.take(Config(properties={"spark.sql.shuffle.partitions": "9"})) is None
     assert pending.model_copy(update={"study": "b"}).take(CONFIG) is None
+
+
+def test_what_was_recorded_is_forgotten(pending: Pending) -> None:
+    pending.keep(CONFIG, MEASURED, NO_SECRETS)
+    other = MEASURED.execution.started_at + timedelta(seconds=1)
+    pending.settle([MEASURED.execution.model_copy(update={"started_at": other})])
+    assert pending.take(CONFIG) == MEASURED
+    pending.settle([MEASURED.execution])
+    assert not pending.path.exists()
 
 
 def test_it_quotes_no_secret(pending: Pending) -> None:

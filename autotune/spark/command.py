@@ -69,7 +69,7 @@ def make_scratch(scratch_root: Path, properties: Mapping[str, str]) -> Scratch:
         message = f"scratch folder {scratch_root}: Spark can't use a path with a comma; set TMPDIR"
         raise EnvironmentFault(message)
     try:
-        scratch_root.mkdir(parents=True, exist_ok=True)
+        scratch_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = Path(tempfile.mkdtemp(prefix="execution-", dir=scratch_root)).resolve()
         for name in ("events", "tmp", "work"):
             (root / name).mkdir()

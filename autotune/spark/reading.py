@@ -148,6 +148,17 @@ def is_inside(written: str, folders: Sequence[Path]) -> bool:
     return any(path.is_relative_to(folder.resolve()) for folder in folders)
 
 
+def keep(ended: Ended, execution: Execution) -> None:
+    """Keep the execution, before its scratch folder goes, for a tuner that can't record it now."""
+    # Where an execution was heading that was stopped early, only the tuner knows.
+    if ended.pending is None or ended.end is End.STOP:
+        return
+    properties = {**ended.workload.properties, **ended.config.properties}
+    known = {name: value for name, value in properties.items() if value is not None}
+    secrets = secrets_of(ended.workload.model_copy(update={"properties": known}))
+    ended.pending.keep(ended.config, Measurement(execution=execution), secrets)
+
+
 def main(note: Path) -> None:
     """Read on behind a tuner that died, and keep the execution; nothing noted: do nothing."""
     signal.alarm(READ_LIMIT_S)
@@ -155,13 +166,7 @@ def main(note: Path) -> None:
         ended = Ended.model_validate_json(note.read_bytes())
     except (OSError, ValueError):
         return
-    # Where an execution was heading that was stopped early, died with the tuner.
-    if ended.pending is None or ended.end is End.STOP:
-        return
-    properties = {**ended.workload.properties, **ended.config.properties}
-    known = {name: value for name, value in properties.items() if value is not None}
-    secrets = secrets_of(ended.workload.model_copy(update={"properties": known}))
-    ended.pending.keep(ended.config, Measurement(execution=read_execution(ended)), secrets)
+    keep(ended, read_execution(ended))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from autotune.spark.command import (
 )
 from autotune.spark.installation import Installation
 from autotune.spark.process import SupervisedProcess
-from autotune.spark.reading import Ended, read_execution, reading_command
+from autotune.spark.reading import Ended, keep, read_execution, reading_command
 from autotune.spark.supervise import WORK
 from autotune.spark.watch import Watch, event_logs
 
@@ -66,9 +66,9 @@ class SparkSubmit:
         Raises:
             EnvironmentFault: the scratch folder can't be written to.
         """
+        sharing = self._sharing(workload, config)
         scratch = make_scratch(self.scratch_root, workload.properties)
         try:
-            sharing = self._sharing(workload, config, scratch)
             watch = Watch(workload, scratch, sharing, limits, on_checkpoint)
             command = submit_command(self.installation, workload, config, scratch)
             environment = submit_environment(
@@ -105,7 +105,11 @@ class SparkSubmit:
                 )
                 with contextlib.suppress(OSError):  # a full disk costs the safety only
                     ended.note()
-                return read_execution(ended)
+                execution = read_execution(ended)
+                keep(ended, execution)
+                # Before the supervisor goes, who would do it if we died now.
+                self._clear(scratch, workload.master)
+                return execution
         finally:
             self._clear(scratch, workload.master)
 
@@ -115,11 +119,12 @@ class SparkSubmit:
             self.installation, references_of(workload.properties)
         )
 
-    def _sharing(self, workload: Workload, config: Config, scratch: Scratch) -> Sharing | None:
+    def _sharing(self, workload: Workload, config: Config) -> Sharing | None:
         if not self.share_classes:
             return None
-        properties = final_properties(workload, config, scratch)
-        references = references_of(properties)
+        # What measuring adds has no say in it.
+        anywhere = Scratch(root=self.scratch_root.absolute(), local=())
+        references = references_of(final_properties(workload, config, anywhere))
         if references not in self._sharings:
             self._sharings[references] = share_classes(self.installation, references)
         return self._sharings[references]
@@ -136,3 +141,5 @@ class SparkSubmit:
             for log in event_logs(scratch.events):
                 shutil.move(log, self.keep_event_log / log.name)
         scratch.remove()
+        with contextlib.suppress(OSError):
+            self.scratch_root.rmdir()
