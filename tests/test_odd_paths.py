@@ -11,6 +11,7 @@ from autotune import plan
 from autotune.domain import Config, Workload
 from autotune.draft import Draft
 from autotune.errors import EnvironmentFault
+from autotune.ledger import Ledger
 from autotune.spark.command import final_properties, make_scratch, submit_command
 from autotune.spark.eventlog import EventLogReader, summarise
 from autotune.spark.process import SupervisedProcess
@@ -95,6 +96,13 @@ def test_a_supervised_process_is_given_the_words_as_they_are(odd: str) -> None:
         assert process.wait(30)
     assert process.exit_status == 0
     assert process.last_words() == f"{odd} {odd}.py\n"
+
+
+@pytest.mark.parametrize("odd", ODD[:1], indirect=True)
+def test_a_ledger_is_made_where_it_is_named_alone(odd: str, tmp_path: Path) -> None:
+    assert Ledger("sqlite:///mlruns/mlflow.db").history() == ()
+    assert Path("mlruns/mlflow.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [odd]
 
 
 def test_an_event_log(odd: str) -> None:

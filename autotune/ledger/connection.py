@@ -174,15 +174,17 @@ def _make_tables(uri: str, artifact_root: Path) -> None:
     They are made in a file beside and moved into place when whole: MLflow makes them one by one,
     and never gets over having been cut off.
     """
-    url = make_url(uri)
-    path = Path(str(url.database))
+    path = Path(str(make_url(uri).database))
     if path.exists() and path.stat().st_size > 0:
         return
     for left in path.parent.glob(f"{escape(path.name)}.making-*"):
         left.unlink(missing_ok=True)
-    making = path.with_name(f"{path.name}.making-{uuid.uuid4().hex}")
+    ending = f".making-{uuid.uuid4().hex}"
+    making = path.with_name(path.name + ending)
     try:
-        new = url.set(database=str(making)).render_as_string(hide_password=False)
+        # Not put together anew from its parts: MLflow makes the folder that the text names.
+        beside, mark, query = uri.partition("?")
+        new = f"{beside}{ending}{mark}{query}"
         store = SqlAlchemyStore(new, artifact_root.as_uri())  # type: ignore[no-untyped-call]
         store.engine.dispose()
         making.replace(path)
