@@ -40,7 +40,7 @@ class SparkSubmit:
 
     installation: Installation
     scratch_root: Path
-    """Where each execution gets a folder of its own, which is gone afterwards."""
+    """Where each execution gets a folder of its own; gone afterwards, and so is it when empty."""
     share_classes: bool = True
     """Start faster by class-data sharing; then every execution does, or says that it could not."""
     keep_event_log: Path | None = None

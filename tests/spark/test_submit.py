@@ -71,7 +71,7 @@ def test_relative_paths_stay_the_persons_and_writes_outside_are_seen(
     assert execution.status is Status.SUCCEEDED, execution.error
     assert len(execution.writes_outside) == 1
     assert execution.writes_outside[0].rstrip("/").endswith("result")
-    assert {entry.name for entry in folder.iterdir()} == {"result", "scratch", "their job.py"}
+    assert {entry.name for entry in folder.iterdir()} == {"result", "their job.py"}
     assert len(list(logs.iterdir())) == 1
 
 
