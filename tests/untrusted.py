@@ -38,8 +38,8 @@ def prepare_folder(folder: Path) -> None:
     for name in ("queries", "data", "sql"):
         (folder / name).mkdir()
         (folder / name / "q1.sql").write_text("select 1\n")
-    (folder / "data" / "taxi-250k").mkdir()
-    (folder / "data" / "taxi-250k" / "t.csv").write_text("a,b\n1,2\n")
+    (folder / "data" / "taxi-100k").mkdir()
+    (folder / "data" / "taxi-100k" / "t.csv").write_text("a,b\n1,2\n")
 
 
 def read_space(path: Path) -> None:
