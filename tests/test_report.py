@@ -28,6 +28,7 @@ from autotune.report.data import Overridden
 from autotune.rescue import failure_text
 from autotune.results import judge_study
 from autotune.space import Parameter, ParameterType, Space
+from autotune.study import StudyInfo
 from autotune.verdict import Verdict, VerdictKind
 
 EXPECTED = Path(__file__).parent / "data" / "reports"
@@ -309,6 +310,10 @@ def test_secrets_are_not_reported() -> None:
 
 def test_tables_of_other_verbs() -> None:
     assert "no studies yet" in studies_text([])
+    begun = datetime(2026, 1, 2, 3, 4, 5, 678)  # noqa: DTZ001 - as Optuna tells it
+    shown = studies_text([StudyInfo(name="x", started_at=begun)])
+    assert "2026-01-02 03:04" in shown
+    assert ":05" not in shown
     text = rows_text([ColumnProfile(name="[bold]a", type="int")], width=80, color=False)
     assert "[bold]a" in text
     assert "top share" in text
