@@ -279,7 +279,7 @@ def _notes(trial: Trial) -> dict[str, str | float | bool]:
         "purpose": trial.purpose.value,
         "origin": trial.origin.value,
         "status": execution.status.value,
-        "cause": execution.cause.value if execution.cause else None,
+        "cause": execution.shown_cause,
         "reason": (execution.error or "").strip()[-500:] or None,
     }
     return {name: note for name, note in known.items() if note is not None}
