@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from autotune.cli_data import data, workloads
 from autotune.cli_options import (
     form_option,
     print_result,
@@ -58,31 +59,8 @@ def doctor(spark_home: str | None, storage: str, tracking_uri: str, form: str) -
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-@cli.command()
-@click.argument("name")
-@click.option("--rows", type=click.IntRange(min=1), help="How many rows (taxi).")
-@click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Scale factor (tpch).")
-@click.option("--seed", type=int, default=7, show_default=True, help="Of the generator.")
-@click.option("--to", "folder", required=True, help="The folder to make.")
-@spark_home_option
-@form_option
-def data(
-    name: str,
-    rows: int | None,
-    scale: float | None,
-    seed: int,
-    folder: str,
-    spark_home: str | None,
-    form: str,
-) -> int:
-    """Make the data of a built-in workload: taxi or tpch."""
-    from autotune.datagen import make_data
-    from autotune.spark.installation import find_installation
-
-    installation = find_installation(spark_home)
-    made = make_data(name, rows=rows, scale=scale, seed=seed, to=folder, installation=installation)
-    print_result(form, f"made {made}", {"name": name, "path": str(made)})
-    return 0
+cli.add_command(workloads)
+cli.add_command(data)
 
 
 @cli.command()
@@ -252,7 +230,7 @@ def recommend(
     form: str,
 ) -> int:
     """Predict a good configuration for a table, with no run of the job."""
-    from autotune.draft import conf_of
+    from autotune.draft import pairs_of
     from autotune.recommendation import recommend as run
 
     answer = run(
@@ -262,9 +240,9 @@ def recommend(
         master=master,
         spark_home=spark_home,
         tracking_uri=tracking_uri,
-        conf=conf_of(conf) or None,
+        conf=pairs_of(conf) or None,
     )
-    said, secrets = answer.model_dump(mode="json"), Secrets(conf_of(conf))
+    said, secrets = answer.model_dump(mode="json"), Secrets(pairs_of(conf))
     print_result(form, secrets.scrub(answer.to_text()), secrets.scrubbed(said))
     return 0
 

@@ -14,11 +14,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
 
+from autotune.builtin import BUILTINS, Dataset, Size
 from autotune.errors import EnvironmentFault, InputError
 from autotune.pathtext import path_of
 from autotune.spark.installation import Installation
@@ -26,11 +27,8 @@ from autotune.tpch import VERSION as TPCH_VERSION
 from autotune.tpch import make_tpch
 
 MARKER = "_autotune.json"
-TAXI_VERSION = 1
-"""As in ``workloads/taxi_data.py``, which is not imported: it needs pyspark."""
-TAXI_ROWS = 1_000_000
-TPCH_SCALE = 0.1
-_TAXI = Path(__file__).parent / "workloads" / "taxi_data.py"
+_SCALES = {Size.S: 0.05, Size.M: 0.1, Size.L: 0.3}
+"""Of TPC-H, whose size is not given in rows."""
 
 Made = dict[str, str | int | float]
 
@@ -39,55 +37,91 @@ def make_data(
     name: str,
     *,
     to: str | Path,
+    size: Size | None = None,
     rows: int | None = None,
     scale: float | None = None,
     seed: int = 7,
+    options: Mapping[str, str] | None = None,
     installation: Installation | None = None,
 ) -> Path:
     """Make the data of that name in a folder, unless just that stands there already.
 
     Args:
-        name: ``taxi`` or ``tpch``.
+        name: ``tpch``, or a built-in workload.
         to: the folder to make; missing, empty, or made before with the same numbers.
-        rows: trips to make (taxi only).
-        scale: scale factor (tpch only).
-        seed: of the generator (taxi only; TPC-H has one set of data a scale).
-        installation: the Spark that makes taxi trips.
+        size: S, M (what is made when nothing is said) or L.
+        rows: of the largest table, instead of a size (not for tpch).
+        scale: scale factor, instead of a size (tpch only).
+        seed: of the generator (not for tpch, which has one set of data a scale).
+        options: of the generator, as ``{"hot-share": "0.8"}``.
+        installation: the Spark that makes the data (not for tpch).
 
     Raises:
         InputError: no such data, a number that does not fit, or a folder that holds other things.
         EnvironmentFault: a generator is missing or fails, or the place can't be written to.
     """
-    marker = _marker(name, rows=rows, scale=scale, seed=seed)
-    place = path_of(str(to), where="data").expanduser().absolute()
-    if _stands(place, marker):
-        return place
-    _make_room(place)
-    if name == "taxi":
-        if installation is None:
-            raise EnvironmentFault("data: taxi: needs a Spark; name one with --spark-home")
-        _make_taxi(place, marker, installation)
+    if name == "tpch":
+        if rows is not None or options:
+            wrong = "rows" if rows is not None else "options"
+            message = f"data: tpch: its size is given by scale; leave {wrong} out"
+            raise InputError(message)
+        marker = _tpch_marker(_SCALES[size or Size.M] if scale is None else scale)
+
+        def fill(making: Path) -> None:
+            make_tpch(float(marker["scale"]), making)
     else:
-        _in_one_piece(place, marker, lambda making: make_tpch(float(marker["scale"]), making))
+        dataset, usual = _dataset(name)
+        if scale is not None:
+            message = f"data: {name}: its size is given by rows; leave scale out"
+            raise InputError(message)
+        count = usual[size or Size.M] if rows is None else rows
+        marker = _marker(name, dataset, rows=count, seed=seed, options=options or {})
+
+        def fill(making: Path) -> None:
+            _generate(name, dataset, making, marker, installation)
+
+    place = path_of(str(to), where="data").expanduser().absolute()
+    if not _stands(place, marker):
+        _make_room(place)
+        _in_one_piece(place, marker, fill)
     return place
 
 
-def _marker(name: str, *, rows: int | None, scale: float | None, seed: int) -> Made:
-    if name not in ("taxi", "tpch"):
-        message = f"data: '{name}' is not known; choose taxi or tpch"
+def _dataset(name: str) -> tuple[Dataset, dict[Size, int]]:
+    for builtin in BUILTINS:
+        if builtin.name == name and builtin.dataset is not None:
+            return builtin.dataset, builtin.rows
+    known = ", ".join(sorted(["tpch", *(builtin.name for builtin in BUILTINS)]))
+    message = f"data: '{name}' is not known; choose one of: {known}"
+    raise InputError(message)
+
+
+def _tpch_marker(scale: float) -> Made:
+    if not 0 < scale < 1e6:
+        raise InputError("data: tpch: scale must be more than 0, and finite")
+    return {"made_by": "autotune", "name": "tpch", "scale": scale, "version": TPCH_VERSION}
+
+
+def _marker(
+    name: str, dataset: Dataset, *, rows: int, seed: int, options: Mapping[str, str]
+) -> Made:
+    if rows < 1:
+        message = f"data: {name}: rows must be more than 0"
         raise InputError(message)
-    given, wrong = ("rows", scale) if name == "taxi" else ("scale", rows)
-    if wrong is not None:
-        message = f"data: {name}: its size is given by {given}; leave the other one out"
-        raise InputError(message)
-    size = (rows or TAXI_ROWS) if name == "taxi" else (scale or TPCH_SCALE)
-    if (rows is not None and rows < 1) or (scale is not None and not 0 < scale < 1e6):
-        message = f"data: {name}: {given} must be more than 0, and finite"
-        raise InputError(message)
-    marker: Made = {"made_by": "autotune", "name": name, given: size}
-    if name == "taxi":
-        return {**marker, "version": TAXI_VERSION, "seed": seed, "format": "parquet"}
-    return {**marker, "version": TPCH_VERSION}
+    for key in options:
+        if key not in dataset.options:
+            known = ", ".join(dataset.options) or "none"
+            message = f"data: {name}: has no option '{key}'; it has: {known}"
+            raise InputError(message)
+    return {
+        "made_by": "autotune",
+        "name": dataset.name,
+        "rows": rows,
+        "version": dataset.version,
+        "seed": seed,
+        **dataset.options,
+        **options,
+    }
 
 
 def _stands(place: Path, marker: Made) -> bool:
@@ -137,9 +171,15 @@ def _in_one_piece(place: Path, marker: Made, fill: Callable[[Path], None]) -> No
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _make_taxi(place: Path, marker: Made, installation: Installation) -> None:
-    """Run the generator, which makes its folder in one piece by itself."""
-    sizes = ("--rows", str(marker["rows"]), "--seed", str(marker["seed"]))
+def _generate(
+    name: str, dataset: Dataset, making: Path, marker: Made, installation: Installation | None
+) -> None:
+    """Run a generator, which fills a folder that is there."""
+    if installation is None:
+        message = f"data: {name}: needs a Spark; name one with --spark-home"
+        raise EnvironmentFault(message)
+    wanted = {key: marker[key] for key in ("rows", "seed", *dataset.options)}
+    options = [f"--{key}={value}" for key, value in wanted.items()]
     environment = {**os.environ, "PYSPARK_PYTHON": installation.python}
     environment["SPARK_HOME"] = installation.home
     environment.pop("PYSPARK_DRIVER_PYTHON", None)
@@ -149,14 +189,26 @@ def _make_taxi(place: Path, marker: Made, installation: Installation) -> None:
         conf.write_text(
             f"spark.master local[*]\nspark.ui.enabled false\nspark.local.dir {scratch}\n"
         )
-        command = [installation.submit_script, "--properties-file", str(conf), str(_TAXI)]
-        code, log = _run([*command, *sizes, "--to", str(place)], environment, Path(scratch))
+        command = [installation.submit_script, "--properties-file", str(conf)]
+        command += [str(dataset.program), *options, "--to", str(making)]
+        code, log = _run(command, environment, Path(scratch))
     if code != 0:
         said = [line.strip() for line in log.splitlines() if line.strip()]
         message = (
-            f"data: taxi: the generator failed ({said[-1] if said else code}); try fewer rows"
+            f"data: {name}: the generator failed ({said[-1] if said else code}); try fewer rows"
         )
         raise EnvironmentFault(message)
+    _name_parts(making)
+
+
+def _name_parts(making: Path) -> None:
+    """Take the random part out of the files' names, so that equal data has equal names."""
+    for path in sorted(making.rglob("*")):
+        if path.name.startswith("part-"):
+            number, ending = path.name.split("-")[1], path.name.partition(".")[2]
+            path.rename(path.with_name(f"part-{number}.{ending}"))
+        elif path.name == "_SUCCESS" or path.suffix == ".crc":
+            path.unlink()  # the marker stands for both
 
 
 def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tuple[int, str]:

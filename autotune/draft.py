@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from autotune.builtin import Size
 from autotune.domain import Objective, Value
 from autotune.errors import InputError
 from autotune.experiment import ConfRules, Sampler
@@ -41,9 +42,11 @@ class DataDraft(Value):
 
     path: str
     make: str | None = None
+    size: Size | None = None
     rows: int | None = Field(default=None, gt=0)
     scale: float | None = Field(default=None, gt=0)
     seed: int = 7
+    options: dict[str, Text] = Field(default={})
 
 
 class BudgetDraft(Value):
@@ -139,7 +142,7 @@ def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
     budget = {key: said[key] for key in _BUDGET_FLAGS if key in said}
     if said.get("no_race"):
         budget["race"] = False
-    enforced = conf_of(said.get("conf", ()))
+    enforced = pairs_of(said.get("conf", ()))
     conf = ConfRules(
         enforced={**draft.conf.enforced, **enforced},
         preserve=(*draft.conf.preserve, *said.get("preserve", ())),
@@ -158,18 +161,22 @@ def with_flags(draft: Draft, flags: Mapping[str, Any]) -> Draft:
     return draft.model_copy(update=update)
 
 
-def conf_of(texts: Sequence[str]) -> dict[str, str]:
-    """Return the properties in several ``key=value``.
+def pairs_of(texts: Sequence[str], *, flag: str = "--conf") -> dict[str, str]:
+    """Return what several ``key=value`` say, as Spark properties are written.
+
+    Args:
+        texts: what stood behind the flag, each time it was used.
+        flag: which one, for the message.
 
     Raises:
         InputError: one is written in another way.
     """
-    return dict(_pair(text) for text in texts)
+    return dict(_pair(text, flag) for text in texts)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, flag: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        message = f"--conf {text}: write it as key=value"
+        message = f"{flag} {text}: write it as key=value"
         raise InputError(message)
     return key.strip(), value

@@ -123,10 +123,12 @@ def prepare(draft: Draft, *, on_event: Callable[[Event], None] = ignore) -> Expe
         on_event(Event(kind=EventKind.NOTE, text=f"making {data.make} data in {data.path}"))
         datagen.make_data(
             data.make,
+            to=data.path,
+            size=data.size,
             rows=data.rows,
             scale=data.scale,
             seed=data.seed,
-            to=data.path,
+            options=data.options,
             installation=installation,
         )
     return plan.complete(draft, installation=installation)

@@ -31,11 +31,6 @@ def test_an_unknown_builtin_names_the_known_ones() -> None:
         builtin.find("taxis")
 
 
-def test_the_version_of_the_taxi_data_is_the_programs() -> None:
-    assert datagen.TAXI_VERSION == taxi_data.VERSION
-    assert datagen.MARKER == taxi_data.MARKER
-
-
 def test_statements_end_at_semicolons_outside_of_strings_and_comments() -> None:
     text = """-- one; two
     SELECT ';', "a;b", `c;d`, 'it''s; \\'so;' /* no; */ ; ; -- end;
@@ -125,10 +120,13 @@ def test_data_that_stands_is_never_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("taxis", {}, "choose taxi or tpch"),
+        ("taxis", {}, "choose one of: aggregations, als"),
         ("taxi", {"scale": 1.0}, "given by rows"),
         ("tpch", {"rows": 10}, "given by scale"),
         ("taxi", {"rows": 0}, "rows must be more than 0"),
+        ("tpch", {"options": {"hot-share": "1"}}, "leave options out"),
+        ("joins", {"options": {"hot-share": "1"}}, "no option 'hot-share'; it has: none"),
+        ("skew", {"options": {"hot": "1"}}, "no option 'hot'; it has: hot-share"),
         ("tpch", {"scale": -1.0}, "scale must be more than 0"),
         ("tpch", {"scale": float("nan")}, "scale must be more than 0"),
     ],

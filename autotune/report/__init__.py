@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from autotune.report.data import ReportData, build
 from autotune.report.rows import Overridden
-from autotune.report.tables import profile_text, rows_text, space_text, studies_text
+from autotune.report.tables import (
+    profile_text,
+    rows_text,
+    space_text,
+    studies_text,
+    workloads_text,
+)
 
 __all__ = [
     "Overridden",
@@ -14,4 +20,5 @@ __all__ = [
     "rows_text",
     "space_text",
     "studies_text",
+    "workloads_text",
 ]

@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from autotune.builtin import Builtin
 from autotune.domain import DatasetProfile, Value
 from autotune.units import format_bytes
 
@@ -95,6 +96,23 @@ def studies_text(
     """Return the list of studies."""
     hint = "no studies yet; make one with `autotune tune experiments/taxi.yaml`"
     return rows_text(studies, empty=hint, width=width, color=color)
+
+
+def workloads_text(
+    workloads: Sequence[Builtin], *, width: int | None = None, color: bool | None = None
+) -> str:
+    """Return the list of built-in workloads, an entry each, with the rows of each size."""
+
+    def draw(console: Console) -> None:
+        for found in workloads:
+            console.print(Text(found.name, style="bold"))
+            console.print(Padding(Text(found.stresses), (0, 0, 0, 4)))
+            sizes = ", ".join(f"{size} {rows:,}" for size, rows in found.rows.items())
+            console.print(Padding(Text(f"rows: {sizes}", style="dim"), (0, 0, 0, 4)))
+        console.print()
+        console.print("Tune one:  autotune tune experiments/NAME.yaml")
+
+    return drawn(draw, width=width, color=color)
 
 
 def space_text(

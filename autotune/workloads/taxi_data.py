@@ -2,20 +2,16 @@
 
     spark-submit taxi_data.py --rows 2000000 --seed 7 --to data/taxi
 
-writes ``TO/trips``, ``TO/weather`` and the marker ``TO/_autotune.json``. Every value is a hash of
-the row's number, the seed and the column, so the same rows come out on any number of cores. The
-shape follows the yellow-cab records of the first half of 2016, the last ones with coordinates:
-hours of the week, a few crowded places and two airports, metered and flat fares, tips by card.
+writes ``TO/trips`` and ``TO/weather``. Every value is a hash of the row's number, the seed and the
+column, so the same rows come out on any number of cores. The shape follows the yellow-cab records
+of the first half of 2016, the last ones with coordinates: hours of the week, a few crowded places
+and two airports, metered and flat fares, tips by card.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
-import shutil
-import sys
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
@@ -24,8 +20,6 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-VERSION = 1
-MARKER = "_autotune.json"
 ROWS_PER_FILE = 500_000
 WEEKS = 26
 START = "2016-01-04 00:00:00"  # a Monday
@@ -61,66 +55,24 @@ LAGUARDIA, JFK = 10, 11
 
 
 def main() -> None:
-    """Read the arguments, make the data beside its place and put it there in one rename."""
+    """Read the arguments and write both tables into a folder that is there."""
     parser = argparse.ArgumentParser(description="Make yellow-cab-like trips and weather.")
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--format", choices=("parquet", "csv", "json", "orc"), default="parquet")
     options = parser.parse_args()
-    marker = {"made_by": "autotune", "name": "taxi", "version": VERSION}
-    marker |= {"rows": options.rows, "seed": options.seed, "format": options.format}
-    if options.rows < 1:
-        parser.error("--rows must be at least 1")
-    if already_made(options.to, marker):
-        return
     spark = SparkSession.builder.appName("autotune taxi data").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     # All columns in one method would be too long for the JVM to compile: three times slower.
     spark.conf.set("spark.sql.codegen.wholeStage", "false")
-    place = options.to.absolute()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    making = place.parent / f".{place.name}.making-{os.getpid()}"
-    try:
-        write(spark, making, marker)
-        making.rename(place)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-        spark.stop()
-
-
-def already_made(to: Path, marker: dict[str, object]) -> bool:
-    """Tell whether exactly this data stands there; end the program if something else does."""
-    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
-        return False
-    try:
-        found = json.loads((to / MARKER).read_text())
-    except (OSError, ValueError):
-        sys.exit(f"{to}: not empty and not made by this program; choose another --to")
-    if found != marker:
-        sys.exit(f"{to}: holds other generated data; remove it or choose another --to")
-    return True
-
-
-def write(spark: SparkSession, folder: Path, marker: dict[str, object]) -> None:
-    """Write both tables and, last, the marker."""
-    rows, seed = int(str(marker["rows"])), int(str(marker["seed"]))
-    for name, table in (("trips", trips(spark, rows, seed)), ("weather", weather(spark, seed))):
+    tables = {
+        "trips": trips(spark, options.rows, options.seed),
+        "weather": weather(spark, options.seed),
+    }
+    for name, table in tables.items():
         spark.sparkContext.setJobDescription(f"make {name}")
-        writer = table.write.format(str(marker["format"]))
-        writer.option("header", "true").save((folder / name).as_uri())
-        name_parts(folder / name)
-    (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n")
-
-
-def name_parts(table: Path) -> None:
-    """Take the random part out of the files' names, so that equal data has equal names."""
-    for path in sorted(table.iterdir()):
-        if path.name.startswith("part-"):
-            number, ending = path.name.split("-")[1], path.name.split(".", 1)[1]
-            path.rename(table / f"part-{number}.{ending}")
-        else:
-            path.unlink()  # checksums and _SUCCESS: the marker stands for both
+        table.write.parquet((options.to.absolute() / name).as_uri())
+    spark.stop()
 
 
 def uniform(seed: int, name: str, *keys: Column) -> Column:
