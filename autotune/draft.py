@@ -87,6 +87,8 @@ class Draft(Value):
     budget: BudgetDraft = BudgetDraft()
     machine: MachineDraft = MachineDraft()
     conf: ConfRules = ConfRules()
+    starts: tuple[dict[str, Text], ...] = ()
+    """Tried first: properties and arguments that differ from what the person runs today."""
     rerunnable: bool = False
     outputs: tuple[Text, ...] = ()
     output_tolerance: float | None = Field(default=None, ge=0, lt=1)

@@ -104,6 +104,8 @@ class Experiment(Value):
     seed: int = 0
     conf: ConfRules = ConfRules()
     profile: DatasetProfile | None = None
+    starts: tuple[dict[str, str], ...] = ()
+    """Tried before the search proposes: what each changes of what the person runs today."""
     challenger: Config | None = None
     """Compared with the baseline instead of searching."""
     output_tolerance: float = Field(default=TOLERANCE, ge=0)

@@ -64,6 +64,7 @@ def complete(draft: Draft, *, installation: Installation) -> Experiment:
     workload = resolve_workload(draft, installation)
     machine = _machine(draft, workload, installation)
     space = _space(draft, machine)
+    _check_starts(draft, space)
     profile = _profile(workload)
     tolerance = draft.output_tolerance
     experiment = Experiment(
@@ -76,6 +77,7 @@ def complete(draft: Draft, *, installation: Installation) -> Experiment:
         sampler=draft.sampler,
         seed=draft.seed,
         conf=draft.conf,
+        starts=draft.starts,
         profile=profile,
         spark_home=str(installation.home),
         rerunnable=draft.rerunnable,
@@ -216,6 +218,17 @@ def _space(draft: Draft, machine: Machine) -> Space:
         message = f"space '{draft.space}': conf leaves no parameter to search; exclude fewer"
         raise InputError(message)
     return space.model_copy(update={"parameters": kept})
+
+
+def _check_starts(draft: Draft, space: Space) -> None:
+    known = {parameter.name: parameter for parameter in space.parameters}
+    for name, text in (pair for start in draft.starts for pair in start.items()):
+        if name not in known:
+            message = f"starts: '{name}' is not searched in space '{draft.space}'"
+            raise InputError(f"{message}; leave it out, or name a space that has it")
+        if not known[name].takes(text):
+            message = f"starts: {name}: '{text}' is no value of it"
+            raise InputError(f"{message}; see `autotune space show {draft.space}`")
 
 
 def _budget(draft: BudgetDraft) -> Budget:

@@ -63,6 +63,8 @@ class Origin(StrEnum):
     EXPERT = "expert"
     RESCUE = "rescue"
     """A failed configuration with more memory."""
+    GIVEN = "given"
+    """Named in the experiment, to be tried whatever the search thinks."""
     SAMPLER = "sampler"
     PREDICTOR = "predictor"
 

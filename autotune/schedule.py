@@ -1,14 +1,15 @@
 """What comes next in a study: a pure function of the trials so far.
 
-Baseline first, more than once; then an expert's choice for this machine; then what the search
-proposes, with promising configurations measured again; at last the winner against the baseline,
+Baseline first, more than once; then an expert's choice for this machine; then what the person
+wants to be tried; then what the search proposes, with promising configurations measured again; at last the winner against the baseline,
 in interleaved blocks of random order. Nothing is remembered between calls, so a study that is
 continued goes on exactly where it stood.
 
 The rules of measuring again (a repeat counts as an execution of the search):
 
-- the leader, or the baseline while nothing leads, after ``REFERENCE_EVERY`` executions of new
-  configurations: what shows by how much the machine has changed meanwhile;
+- the leader, or the baseline while nothing leads or the person's own list is tried, after
+  ``REFERENCE_EVERY`` executions of new configurations: what shows by how much the machine has
+  changed meanwhile;
 - in the last sixth of the budget, what was measured once and may still be the best: its value is
   within two standard errors of the leader's. What is hopeless is never measured again;
 - a configuration that ran out of heap once more with the next step of memory, as a trial of its
@@ -75,6 +76,7 @@ def next_trial(
     *,
     baseline: Config,
     expert: Config | None,
+    given: Sequence[Config] = (),
     propose: Callable[[], Config | None],
     rescue: Rescue = lambda config, execution: None,
     derive: Derive | None = None,
@@ -88,6 +90,7 @@ def next_trial(
         trials: everything measured so far.
         baseline: what the person runs today.
         expert: a first guess for this machine, if there is one.
+        given: what the person wants to be tried.
         propose: asks the search for a config; ``None`` when its space is used up.
         rescue: the next step of memory for a config that ran out of it.
         derive: trials → candidates; ``None``: :func:`autotune.noise.candidates`.
@@ -105,9 +108,12 @@ def next_trial(
     if added := {n: v for n, v in start.properties.items() if n not in baseline.properties}:
         # Beside the space, and the job fails without it: every config needs it.
         expert, propose = _with(added, expert), _adding(added, propose)
+        given = [config for each in given if (config := _with(added, each)) is not None]
     searching = search_time_left and experiment.challenger is None
     if searching and known.spent < experiment.budget.trials:
-        following = _search(known, start, expert=expert, propose=propose, rescue=rescue)
+        following = _search(
+            known, start, expert=expert, given=given, propose=propose, rescue=rescue
+        )
         if following is not None:
             return following
     return _confirm(known, start) if confirm_time_left else None
@@ -118,6 +124,7 @@ def _search(
     start: Config,
     *,
     expert: Config | None,
+    given: Sequence[Config],
     propose: Callable[[], Config | None],
     rescue: Rescue,
 ) -> Next | None:
@@ -128,11 +135,14 @@ def _search(
         return Next(purpose=Purpose.SEARCH, origin=Origin.EXPERT, config=expert)
     budget = known.experiment.budget.trials
     candidates = known.candidates()
+    waiting = next((config for config in given if config.digest not in tried), None)
     again: Config | None = None
     if _since_reference(known) >= REFERENCE_EVERY:
-        again = _leader(candidates, start)
-    elif budget - known.spent <= budget // LAST_SHARE:
+        again = start if waiting is not None else _leader(candidates, start)
+    elif waiting is None and budget - known.spent <= budget // LAST_SHARE:
         again = _promising(candidates, start)
+    if again is None and waiting is not None:
+        return Next(purpose=Purpose.SEARCH, origin=Origin.GIVEN, config=waiting)
     config = again or propose() or _promising(candidates, start)
     if config is None:
         return None

@@ -70,6 +70,7 @@ class Session:
             self.study.trials,
             baseline=self.bound.baseline,
             expert=expert_config(self.bound, self.experiment.profile),
+            given=[self.bound.adjusted(wishes) for wishes in self.experiment.starts],
             propose=self._propose,
             rescue=self._rescue,
             derive=self._derive,

@@ -124,6 +124,10 @@ CASES = [
     wrong("a rule without its place", EXPERIMENT + "conf: {enforced: [a]}\n", "enforced"),
     wrong("no such Spark", EXPERIMENT + "spark_home: /nowhere\n", "/nowhere"),
     # spaces
+    wrong("a start out of the space", EXPERIMENT + "starts: [{spark.x: 1}]\n", "'spark.x'"),
+    wrong(
+        "a start that is no value", EXPERIMENT + f"starts: [{{{PARTITIONS}: many}}]\n", "'many'"
+    ),
     Case("no such space", "space show nowhere", "nowhere"),
     Case("no such space file", "space check nowhere.yaml", "nowhere.yaml"),
     wrong_space("no range", f"{PARTITIONS}: {{type: int, applies: session, why: w}}", "low"),

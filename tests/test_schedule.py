@@ -47,6 +47,7 @@ def ask(
     asked: Experiment | None = None,
     *,
     time_left: bool = True,
+    given: Sequence[Config] = (),
     rescue: Rescue = lambda config, execution: None,
 ) -> Next | None:
     known = [OTHER, Config(properties={KEY: "32"}), Config(properties={KEY: "64"})]
@@ -56,16 +57,19 @@ def ask(
         trials,
         baseline=BASELINE,
         expert=EXPERT,
+        given=given,
         propose=lambda: next((c for c in known if c.digest not in tried), None),
         search_time_left=time_left,
         rescue=rescue,
     )
 
 
-def play(seconds: dict[str, float], asked: Experiment) -> list[Trial]:
+def play(
+    seconds: dict[str, float], asked: Experiment, given: Sequence[Config] = ()
+) -> list[Trial]:
     """Make all trials of a study whose configs take the given times."""
     trials: list[Trial] = []
-    while (upcoming := ask(trials, asked)) is not None:
+    while (upcoming := ask(trials, asked, given=given)) is not None:
         value = seconds[upcoming.config.properties[KEY] or "unset"]
         trials.append(trial(len(trials), upcoming.purpose, upcoming.config, value))
         assert len(trials) < 50
@@ -173,6 +177,23 @@ def test_what_leads_is_measured_again_after_six_new_configs() -> None:
     repeats = [t.number for t in trials if t.purpose is P.REPEAT]
     assert repeats == [8, 15]
     assert trials[8].config == trials[7].config
+
+
+def test_what_the_person_names_is_tried_with_the_baseline_in_between() -> None:
+    named = [Config(properties={KEY: str(100 + number)}) for number in range(8)]
+    times = {**TIMES, **{str(100 + number): 80.0 for number in range(8)}}
+    trials = play(times, experiment(trials=11, confirm_blocks=0), given=named)
+    shown = [t.config.properties[KEY] for t in trials]
+    six = [str(100 + number) for number in range(8)]
+    assert shown[:2] == [None, None]
+    assert shown[2:12] == ["8", *six[:5], None, *six[5:]]
+    assert trials[8].purpose is P.REPEAT
+    assert shown[12] == "100"  # what is most promising, at the end
+
+
+def test_what_is_named_stays_within_the_budget_and_is_not_tried_twice() -> None:
+    trials = play(TIMES, experiment(trials=3, confirm_blocks=0), given=[EXPERT, OTHER, OTHER])
+    assert [t.config.properties[KEY] for t in trials] == [None, None, "8", "16", "32"]
 
 
 def test_a_cold_start_is_followed_by_one_more_baseline() -> None:

@@ -134,6 +134,14 @@ class Parameter(Value):
         share = read_share(scalar)
         return share if share is not None else read_number(scalar, self.type, self.bare_unit)
 
+    def takes(self, text: str) -> bool:
+        """Whether *text* can be understood as a value; its range is not looked at."""
+        if self.type.numeric:
+            return read_number(text, self.type, self.bare_unit) is not None
+        if self.type is ParameterType.BOOL:
+            return text.casefold() in {"true", "false"}
+        return text in self.choices
+
     def applies_to(self, spark_version: str | None) -> bool:
         """Whether a version of Spark has it; an unknown version has everything."""
         return version_in(spark_version, self.spark)
