@@ -126,6 +126,85 @@ class DatasetProfile(Value):
     estimated: tuple[str, ...] = ()
 
 
+class Operator(StrEnum):
+    """Families of operators of Spark's physical plans."""
+
+    SCAN = "scan"
+    FILTER = "filter"
+    PROJECT = "project"
+    EXCHANGE = "exchange"
+    BROADCAST_EXCHANGE = "broadcast_exchange"
+    REUSED_EXCHANGE = "reused_exchange"
+    SORT_MERGE_JOIN = "sort_merge_join"
+    SHUFFLED_HASH_JOIN = "shuffled_hash_join"
+    BROADCAST_JOIN = "broadcast_join"
+    OTHER_JOIN = "other_join"
+    HASH_AGGREGATE = "hash_aggregate"
+    OTHER_AGGREGATE = "other_aggregate"
+    SORT = "sort"
+    WINDOW = "window"
+    EXPAND = "expand"
+    GENERATE = "generate"
+    UNION = "union"
+    PYTHON = "python"
+    CACHE = "cache"
+    STATE = "state"
+    OBJECTS = "objects"
+    WRITE = "write"
+
+
+class ProfileSource(StrEnum):
+    """Where a workload profile was read from."""
+
+    EVENT_LOG = "event_log"
+    PLANS = "plans"
+    """Nothing was executed: only what the plans tell is known."""
+
+
+class WorkloadProfile(Value):
+    """What a job does: operators from its plans, amounts from its tasks.
+
+    What only an execution tells is ``None`` where there was none.
+    """
+
+    source: ProfileSource
+    operators: dict[Operator, int] = Field(default={})
+    """How often each occurs in the first plans of all SQL executions together."""
+    queries: int = 0
+    """SQL executions, micro-batches included."""
+    rdd_jobs: int | None = None
+    """Jobs outside of any SQL execution."""
+    python_stages: int | None = None
+    """Stages in which Python functions work on RDDs."""
+    cached: int | None = None
+    """Tables and RDDs that are kept in memory or on disk."""
+    steps: int | None = None
+    jobs: int | None = None
+    stages: int | None = None
+    tasks: int | None = None
+    duration_s: float | None = None
+    task_time_s: float | None = None
+    """Sum over all tasks."""
+    slot_use: float | None = None
+    """Share of the slots' time that tasks ran in."""
+    cpu_share: float | None = None
+    """Of the tasks' time; the rest is waiting for disk, network and Python."""
+    gc_share: float | None = None
+    median_task_s: float | None = None
+    longest_task_s: float | None = None
+    heaviest_stage_share: float | None = None
+    """Of the tasks' time: how much of it the heaviest stage takes."""
+    task_skew: float | None = None
+    """Longest to median task of that stage."""
+    input_bytes: int | None = None
+    input_rows: int | None = None
+    shuffle_bytes: int | None = None
+    """Written to shuffles."""
+    spilled_bytes: int | None = None
+    """To disk."""
+    output_bytes: int | None = None
+
+
 class PropertyFact(Value):
     """What one version of Spark says of one of its properties."""
 

@@ -22,6 +22,7 @@ from autotune.domain import (
     Objective,
     Value,
     Workload,
+    WorkloadProfile,
 )
 
 
@@ -137,6 +138,8 @@ class Execution(Value):
     """Places written to that are not in the scratch folder."""
     spark_version: str | None = None
     application_id: str | None = None
+    profile: WorkloadProfile | None = None
+    """What the job did; ``None``: its event log does not tell."""
     outputs: tuple[TableDigest, ...] | None = None
     """What it answered, in digests; ``None``: nothing was named, or it was not kept."""
     shared_archive_mapped: bool | None = None
@@ -213,6 +216,8 @@ class StudyHistory(Value):
     workload: str
     machine: Machine
     profile: DatasetProfile | None
+    job: WorkloadProfile | None = None
+    """What the job does, as its baseline showed it."""
     trials: tuple[PastTrial, ...]
 
 

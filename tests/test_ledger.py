@@ -21,7 +21,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from sklearn.linear_model import Ridge
 
-from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, Workload
+from autotune.domain import (
+    ColumnProfile,
+    Config,
+    DatasetProfile,
+    Machine,
+    Operator,
+    ProfileSource,
+    Workload,
+    WorkloadProfile,
+)
 from autotune.errors import EnvironmentFault, InputError
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger, Lesson
@@ -393,6 +402,22 @@ def test_history_reads_back_what_was_published(ledger: Ledger, store: Path) -> N
     assert [past.duration_s for past in study.trials] == [10.0, 12.0, 5.5, None, 8.0]
     assert study.trials[3].cause is Cause.OUT_OF_MEMORY
     assert study.trials[0].purpose is Purpose.BASELINE
+
+
+def test_history_tells_what_the_job_does(ledger: Ledger, store: Path) -> None:
+    jobs = [
+        WorkloadProfile(
+            source=ProfileSource.EVENT_LOG, operators={Operator.SORT: 3}, tasks=9, gc_share=share
+        )
+        for share in (0.5, 0.25, 0.125)
+    ]
+    told = [
+        each.model_copy(update={"execution": each.execution.model_copy(update={"profile": job})})
+        for each, job in zip(STUDY, jobs, strict=False)
+    ]
+    ledger.publish(experiment(), told)
+    assert opened(store).history()[0].job == jobs[1]  # the last baseline's
+    assert "autotune.job" not in children(ledger)["trial-002"].data.tags
 
 
 def test_history_of_a_wide_table_comes_from_a_file(ledger: Ledger, store: Path) -> None:

@@ -228,8 +228,17 @@ def trial_tags(trial: Trial, name: str) -> dict[str, str]:
         "cause": execution.shown_cause,
         "config_hash": trial.config.digest,
         "application_id": execution.application_id,
+        "job": _job_of(trial),
     }
     return _prefixed(facts)
+
+
+def _job_of(trial: Trial) -> str | None:
+    """Return what the job does, of its baseline only: it is the same for all."""
+    profile = trial.execution.profile
+    if trial.purpose is not Purpose.BASELINE or profile is None:
+        return None
+    return profile.model_dump_json(exclude_none=True)
 
 
 def _prefixed(facts: dict[str, str | None]) -> dict[str, str]:

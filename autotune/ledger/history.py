@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
-from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine
+from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, WorkloadProfile
 from autotune.ledger.entries import (
     EXPERIMENT_PREFIX,
     STUDY_KIND,
@@ -90,6 +90,7 @@ def _study(client: MlflowClient, parent: Run, children: dict[int, Run]) -> Study
         workload=tags[f"{TAG}workload"],
         machine=Machine.model_validate_json(tags[f"{TAG}machine"]),
         profile=_profile(client, parent),
+        job=_job(children),
         trials=tuple(_trial(children[number]) for number in sorted(children)),
     )
 
@@ -104,6 +105,12 @@ def _profile(client: MlflowClient, parent: Run) -> DatasetProfile | None:
     with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
         path = Path(client.download_artifacts(run_id, "profile.json", folder))
         return DatasetProfile.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _job(children: Mapping[int, Run]) -> WorkloadProfile | None:
+    """Return what the job does; of several baselines the last, which is no cold start."""
+    texts = [t for n in sorted(children) if (t := children[n].data.tags.get(f"{TAG}job"))]
+    return WorkloadProfile.model_validate_json(texts[-1]) if texts else None
 
 
 def _trial(run: Run) -> PastTrial:

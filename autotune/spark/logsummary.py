@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import Field
 
-from autotune.domain import Value
+from autotune.domain import Value, WorkloadProfile
 from autotune.record import Metrics, Step
 from autotune.spark.logcost import CostMeter
 from autotune.spark.lognumbers import amount, identifier, number
+from autotune.spark.logprofile import ProfileMeter
 from autotune.spark.logsteps import SQL_END, SQL_START, STEP_EVENTS, StepTracker
 from autotune.spark.logtasks import TaskMeter
 from autotune.spark.logwrites import WriteFinder
@@ -66,6 +67,8 @@ class LogSummary(Value):
     """Why executors went away, other than by order; the first few."""
     metrics: Metrics = Metrics()
     steps: tuple[Step, ...] = ()
+    profile: WorkloadProfile | None = None
+    """What the job does; ``None``: nothing ran."""
     effective: dict[str, str] = Field(default={})
     """Properties as they applied: those of the context, overlaid by what most SQL executions
     had when the session changed them (in a tie the session's value: it must not be claimed)."""
@@ -86,6 +89,7 @@ class Fold:
     writes: WriteFinder = field(default_factory=WriteFinder)
     tasks: TaskMeter = field(default_factory=TaskMeter)
     cost: CostMeter = field(default_factory=CostMeter)
+    plans: ProfileMeter = field(default_factory=ProfileMeter)
     lines: int = 0
     ignored: int = 0
     _application: Event = field(default_factory=dict)
@@ -119,18 +123,23 @@ class Fold:
         effective = self._effective()
         until = end if end is not None else max(self._last_ms, start or 0.0)
         core_seconds, gb_seconds = self.cost.totals(start, until, self._properties)
+        metrics, steps = self.tasks.metrics(core_seconds, gb_seconds), self.steps.ended()
+        duration_s = None if start is None or end is None else max(0.0, (end - start) / 1000)
         return LogSummary(
             application_id=self._application.get("App ID"),
             application_name=self._application.get("App Name"),
             spark_version=self._version,
             started_at_s=None if start is None else start / 1000,
-            duration_s=None if start is None or end is None else max(0.0, (end - start) / 1000),
+            duration_s=duration_s,
             last_event_s=0.0 if start is None else max(0.0, (until - start) / 1000),
             ended=end is not None,
             failure=self._failure,
             executor_losses=tuple(self._losses),
-            metrics=self.tasks.metrics(core_seconds, gb_seconds),
-            steps=self.steps.ended(),
+            metrics=metrics,
+            steps=steps,
+            profile=self.plans.profile(
+                metrics, self.tasks.spread(), steps=len(steps), duration_s=duration_s
+            ),
             effective=effective,
             driver_heap_bytes=self._driver_heap(effective),
             writes=self.writes.writes(effective),
@@ -182,6 +191,7 @@ class Fold:
         self.tasks.count("jobs")
         self._seen(event["Submission Time"])
         self.writes.job(event)
+        self.plans.job(event)
 
     def _job_ended(self, event: Event) -> None:
         self._seen(event["Completion Time"])
@@ -202,6 +212,7 @@ class Fold:
             if text in values or len(values) < _DISTINCT_VALUES:
                 values[text] = values.get(text, 0) + 1
         self.writes.plan(event)
+        self.plans.plan(event)
 
     def _sql_ended(self, event: Event) -> None:
         self._seen(event["time"])

@@ -22,12 +22,22 @@ _OPEN_STAGES = 200
 
 @dataclass(slots=True)
 class _Stage:
-    """Task times of one stage that runs."""
+    """Task times of one stage, or of all of them."""
 
     total_s: float = 0.0
     longest_s: float = 0.0
     tasks: int = 0
     sample: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpread:
+    """How the times of all successful tasks are spread."""
+
+    median_s: float
+    longest_s: float
+    heaviest_stage_s: float
+    """Sum of the task times of the heaviest stage."""
 
 
 @dataclass(slots=True)
@@ -38,6 +48,7 @@ class TaskMeter:
     _peak_heap_bytes: int = 0
     _stages: dict[tuple[int, int], _Stage] = field(default_factory=dict)
     _heaviest: tuple[float, float] = (0.0, 1.0)
+    _all: _Stage = field(default_factory=_Stage)
     _random: random.Random = field(default_factory=lambda: random.Random(0))
 
     def count(self, name: str, value: float = 1) -> None:
@@ -91,19 +102,29 @@ class TaskMeter:
         values["core_seconds"], values["gb_seconds"] = core_seconds, gb_seconds
         return Metrics.model_validate(values)
 
+    def spread(self) -> TaskSpread:
+        """Return how task times are spread, of the stages that ended; ask after the sums."""
+        times = self._all.sample
+        median_s = statistics.median(times) if times else 0.0
+        return TaskSpread(median_s, self._all.longest_s, self._heaviest[0])
+
     def _task_time(self, key: tuple[int, int], seconds: float) -> None:
         stage = self._stages.get(key)
         if stage is None:
             if len(self._stages) >= _OPEN_STAGES:
                 self._close(next(iter(self._stages)))
             stage = self._stages[key] = _Stage()
-        stage.tasks += 1
-        stage.total_s += seconds
-        stage.longest_s = max(stage.longest_s, seconds)
-        if len(stage.sample) < _SAMPLE:
-            stage.sample.append(seconds)
-        elif (place := self._random.randrange(stage.tasks)) < _SAMPLE:
-            stage.sample[place] = seconds
+        for times in (stage, self._all):
+            self._take(times, seconds)
+
+    def _take(self, times: _Stage, seconds: float) -> None:
+        times.tasks += 1
+        times.total_s += seconds
+        times.longest_s = max(times.longest_s, seconds)
+        if len(times.sample) < _SAMPLE:
+            times.sample.append(seconds)
+        elif (place := self._random.randrange(times.tasks)) < _SAMPLE:
+            times.sample[place] = seconds
 
     def _close(self, key: tuple[int, int]) -> None:
         stage = self._stages.pop(key, None)

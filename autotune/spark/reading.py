@@ -89,6 +89,7 @@ def read_execution(ended: Ended) -> Execution:
         error=error,
         metrics=found.metrics.model_copy(update=ended.peaks),
         steps=found.steps,
+        profile=found.profile,
         effective=effective,
         writes_outside=tuple(
             path for path in found.writes if not is_inside(path, ended.scratch.folders)
