@@ -15,7 +15,7 @@ import argparse
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -60,8 +60,6 @@ def main() -> None:
         parser.error("--rows and --keys must be at least 1")
     spark = SparkSession.builder.appName("autotune records data").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
-    # All columns in one method would be too long for the JVM to compile.
-    spark.conf.set("spark.sql.codegen.wholeStage", "false")
     spark.sparkContext.setJobDescription("make records")
     table = records(spark, options.rows, options.seed, options.keys)
     table.write.mode("overwrite").parquet(f"{options.to}/records")
@@ -120,29 +118,24 @@ def moment(seed: int) -> Column:
 
 
 def note(seed: int) -> Column:
-    """Return two to five words."""
-    length = 2 + below(4, uniform(seed, "words"))
-    words = [one_of(WORDS.split(), uniform(seed, f"word {place}")) for place in range(5)]
-    kept = [F.when(length > place, word) for place, word in enumerate(words)]
-    return F.concat_ws(" ", *kept)
+    """Return two or four words."""
+    pairs = [f"{first} {second}" for first, second in product(WORDS.split(), repeat=2)]
+    more = F.when(uniform(seed, "longer") < 0.4, one_of(pairs, uniform(seed, "more")))
+    return F.concat_ws(" ", one_of(pairs, uniform(seed, "first")), more)
 
 
 def payload(seed: int) -> Column:
     """Return what a web shop would log of the purchase, as JSON."""
-    marks = [F.lower(F.hex(F.xxhash64("id", F.lit(n), F.lit(seed)))) for n in ("session", "cart")]
+    session, cart, coupon = (
+        F.hex(F.xxhash64("id", F.lit(name), F.lit(seed))) for name in ("session", "cart", "coupon")
+    )
     page, shown = below(5_000, uniform(seed, "page")), below(100_000, uniform(seed, "shown"))
     return F.concat(
-        F.lit('{"session": "'),
-        *[F.lpad(mark, 16, "0") for mark in marks],
-        F.lit('", "agent": "'),
-        one_of(AGENTS, uniform(seed, "agent")),
-        F.lit('", "path": "/shop/products/'),
-        page.cast("string"),
-        F.lit('", "shown_ms": '),
-        shown.cast("string"),
-        F.lit(', "coupon": "'),
-        F.lpad(F.hex(F.xxhash64("id", F.lit("coupon"), F.lit(seed))), 16, "0"),
-        F.lit('"}'),
+        *(F.lit('{"session": "'), session, cart),
+        *(F.lit('", "agent": "'), one_of(AGENTS, uniform(seed, "agent"))),
+        *(F.lit('", "path": "/shop/products/'), page.cast("string")),
+        *(F.lit('", "shown_ms": '), shown.cast("string")),
+        *(F.lit(', "coupon": "'), coupon, F.lit('"}')),
     )
 
 
