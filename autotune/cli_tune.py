@@ -28,7 +28,7 @@ _Verb = Callable[..., Any]
 def _tune_options(function: _Verb) -> _Verb:
     options = [
         click.argument("job", nargs=-1, type=click.UNPROCESSED),
-        click.option("--builtin", help="Tune a built-in workload: taxi."),
+        click.option("--builtin", help="Tune one of `autotune workloads`."),
         click.option("--sql", help="Tune a folder of SQL files, over the tables in --data."),
         click.option("--app", help="Tune this .py or .jar; its arguments follow --."),
         click.option("--class", "main_class", help="Main class of a JAR."),
