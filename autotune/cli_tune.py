@@ -65,7 +65,10 @@ def _tune_options(function: _Verb) -> _Verb:
     return function
 
 
-_OBJECTIVES = ("duration_s", "core_seconds", "gb_seconds")
+_OBJECTIVES = (
+    *("duration_s", "core_seconds", "gb_seconds"),
+    *("microbatch_p95_s", "seconds_per_million_rows"),
+)
 _SAMPLERS = ("tpe", "random", "qmc", "gp")
 
 

@@ -21,6 +21,15 @@ class Objective(StrEnum):
     DURATION_S = "duration_s"
     CORE_SECONDS = "core_seconds"
     GB_SECONDS = "gb_seconds"
+    MICROBATCH_P95_S = "microbatch_p95_s"
+    """Of a streaming job: the 95th percentile of the time of its micro-batches."""
+    SECONDS_PER_MILLION_ROWS = "seconds_per_million_rows"
+    """Of a streaming job: its throughput, turned round so that less is better."""
+
+    @property
+    def of_stream(self) -> bool:
+        """Whether only a streaming job has it: a rate or a latency, not a sum that grows."""
+        return self in (Objective.MICROBATCH_P95_S, Objective.SECONDS_PER_MILLION_ROWS)
 
 
 class Value(BaseModel):

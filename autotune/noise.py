@@ -178,9 +178,11 @@ def _bound(trial: Trial, objective: Objective) -> float | None:
     heading_s = trial.extrapolated_s or trial.limits.time_s or execution.wall_s
     if objective is Objective.DURATION_S:
         return heading_s
-    spent: float = getattr(execution.metrics, objective.value)
-    if spent <= 0 or execution.wall_s <= 0:
+    spent: float | None = getattr(execution.metrics, objective.value)
+    if not spent or spent <= 0 or execution.wall_s <= 0:
         return None
+    if objective.of_stream:
+        return spent  # does not grow with the time
     return spent * max(1.0, heading_s / execution.wall_s)
 
 

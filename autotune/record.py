@@ -112,6 +112,15 @@ class Metrics(Value):
     """Longest to median task, in the stage where most task time is spent."""
     core_seconds: float = 0.0
     gb_seconds: float = 0.0
+    microbatches: int | None = None
+    """Of all streaming queries, as what follows; ``None``: nothing was streamed."""
+    microbatch_time_s: float | None = None
+    streamed_rows: int | None = None
+    """Rows that micro-batches read."""
+    microbatch_p95_s: float | None = None
+    """95th percentile of the time of a micro-batch, of those that read rows."""
+    seconds_per_million_rows: float | None = None
+    """Time of all micro-batches, those without rows too, for a million rows."""
     peak_tree_memory_bytes: int | None = None
     """Most memory that all its processes were seen to use at once; ``None``: not watched."""
     peak_scratch_bytes: int | None = None
@@ -157,8 +166,8 @@ class Execution(Value):
             return None
         if objective is Objective.DURATION_S:
             return self.duration_s
-        measured: float = getattr(self.metrics, objective.value)
-        return measured if measured > 0 else None
+        measured: float | None = getattr(self.metrics, objective.value)
+        return measured if measured and measured > 0 else None
 
 
 class Trial(Value):

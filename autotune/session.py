@@ -125,6 +125,8 @@ class Session:
             self.news.tell(EventKind.RUNNING, running_s=time.monotonic() - began)
 
         racing = self.experiment.budget.race and upcoming.purpose is Purpose.SEARCH
+        # Micro-batches of another size take another time, which says nothing against them.
+        racing = racing and not self.experiment.objective.of_stream
         return measure(
             self.experiment.workload,
             upcoming.config,
@@ -197,6 +199,22 @@ class Session:
                 " again; write to {output} instead, or give --rerunnable if repeating is harmless"
             )
             raise UnsafeWorkload(message)
+
+    def check_objective(self) -> None:
+        """Refuse to go on where what is minimised is not there to be measured.
+
+        Raises:
+            NoUsableResult: the job ran to its end and was no streaming job.
+        """
+        objective = self.experiment.objective
+        ran = [trial.execution for trial in self.study.trials if trial.succeeded]
+        if objective.of_stream and ran and all(each.value(objective) is None for each in ran):
+            message = (
+                f"objective: {objective.value}: '{self.experiment.workload.name}' ran to its end"
+                " without a micro-batch that read rows, so it has no such value; choose"
+                " duration_s, core_seconds or gb_seconds, and give the command with --new"
+            )
+            raise NoUsableResult(message)
 
     def check_baseline(self) -> None:
         """Say so when the person's own configuration never succeeded."""

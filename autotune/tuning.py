@@ -88,10 +88,12 @@ def tune(
         session = Session(experiment, study, ledger, pending, on_event)
         try:
             session.check_safety()
+            session.check_objective()
             while (upcoming := session.next_trial()) is not None:
                 trial = session.measure(upcoming, execute)
                 session.record(trial)
                 session.check_safety()
+                session.check_objective()
             session.check_baseline()
         except BaseException:
             session.end_early()

@@ -300,6 +300,16 @@ def test_another_objective_is_named_and_shown() -> None:
     assert "20.80" in text
 
 
+def test_trials_are_put_against_the_baseline_by_the_objective() -> None:
+    metrics = [Metrics(microbatch_p95_s=p95_s) for p95_s in (0.4, 0.1)]
+    trials = [
+        each.model_copy(update={"execution": each.execution.model_copy(update={"metrics": found})})
+        for each, found in zip((TRIALS[0], TRIALS[3]), metrics, strict=True)
+    ]
+    report = build(experiment(Objective.MICROBATCH_P95_S), trials, KEEP, baseline=BASELINE)
+    assert [row.against_baseline for row in report.rows] == [1, 4]
+
+
 def test_secrets_are_not_reported() -> None:
     secret = {"spark.my.password": "hunter2"}
     now = WINNER.model_copy(update={"properties": {**WINNER.properties, **secret}})

@@ -52,7 +52,7 @@ class TrialRow(Value):
     value: float | None
     """The objective, where it is not the duration."""
     against_baseline: float | None
-    """Baseline ÷ this one, from single executions: not a claim."""
+    """Objective of the baseline ÷ that of this one, from single executions: not a claim."""
 
 
 class Timing(Value):
@@ -144,11 +144,13 @@ def trial_rows(
 ) -> tuple[TrialRow, ...]:
     """Return all trials in the order of their numbers."""
     names = trial_names(trials)
-    reference = timing(trials, baseline, paired=False)
+    own = [t for t in trials if t.config.digest == baseline.digest and t.succeeded]
+    known = [value for t in own if (value := t.execution.value(objective)) is not None]
+    reference = statistics.median(known) if known else None
     rows = []
     for trial in sorted(trials, key=lambda trial: trial.number):
         execution = trial.execution
-        duration_s = execution.duration_s if trial.succeeded else None
+        value = execution.value(objective) if trial.succeeded else None
         rows.append(
             TrialRow(
                 number=trial.number,
@@ -157,11 +159,9 @@ def trial_rows(
                 origin=trial.origin.value,
                 status=execution.status.value,
                 cause=execution.shown_cause,
-                duration_s=duration_s,
-                value=execution.value(objective) if trial.succeeded else None,
-                against_baseline=(
-                    reference.median_s / duration_s if reference and duration_s else None
-                ),
+                duration_s=execution.duration_s if trial.succeeded else None,
+                value=value,
+                against_baseline=reference / value if reference and value else None,
             )
         )
     return tuple(rows)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from autotune.domain import Objective
 from autotune.record import Status
 from autotune.report.data import ReportData
 from autotune.report.rows import ChangeRow, Timing
@@ -17,6 +18,13 @@ _STEPS_SHOWN: Final = 12
 _TABLE_WIDTH: Final = 110
 """Narrower than this, the names of properties would be broken."""
 _VALUE_CHARS: Final = 60
+_GAINS: Final = {
+    Objective.DURATION_S: "faster",
+    Objective.CORE_SECONDS: "fewer core-seconds",
+    Objective.GB_SECONDS: "fewer GB-seconds",
+    Objective.MICROBATCH_P95_S: "shorter micro-batches (95th percentile)",
+    Objective.SECONDS_PER_MILLION_ROWS: "more streamed rows per second",
+}
 
 
 def report_text(
@@ -77,9 +85,7 @@ def gain_line(report: ReportData) -> str:
         if report.low is not None and report.high is not None
         else ""
     )
-    unit = {"duration_s": "faster", "core_seconds": "fewer core-seconds"}.get(
-        report.objective.value, "fewer GB-seconds"
-    )
+    unit = _GAINS[report.objective]
     return (
         f"{report.speedup:.2f}× {unit}{interval}, confirmed in {report.blocks} interleaved blocks"
     )

@@ -15,6 +15,7 @@ from autotune.spark.logcost import CostMeter
 from autotune.spark.lognumbers import amount, identifier, number
 from autotune.spark.logprofile import ProfileMeter
 from autotune.spark.logsteps import SQL_END, SQL_START, STEP_EVENTS, StepTracker
+from autotune.spark.logstreams import StreamMeter
 from autotune.spark.logtasks import TaskMeter
 from autotune.spark.logwrites import WriteFinder
 
@@ -89,6 +90,7 @@ class Fold:
     writes: WriteFinder = field(default_factory=WriteFinder)
     tasks: TaskMeter = field(default_factory=TaskMeter)
     cost: CostMeter = field(default_factory=CostMeter)
+    streams: StreamMeter = field(default_factory=StreamMeter)
     plans: ProfileMeter = field(default_factory=ProfileMeter)
     lines: int = 0
     ignored: int = 0
@@ -135,7 +137,7 @@ class Fold:
             ended=end is not None,
             failure=self._failure,
             executor_losses=tuple(self._losses),
-            metrics=metrics,
+            metrics=metrics.model_copy(update=self.streams.metrics()),
             steps=steps,
             profile=self.plans.profile(
                 metrics, self.tasks.spread(), steps=len(steps), duration_s=duration_s
@@ -220,6 +222,10 @@ class Fold:
             self._failure = str(message)[:_TEXT]
         self.writes.sql_ended(identifier(event["executionId"]))
 
+    def _progress(self, event: Event) -> None:
+        self.writes.streaming(event)  # first: what was written counts, whatever the rest is
+        self.streams.progress(event)
+
     def _executor_removed(self, event: Event) -> None:
         self.cost.removed(event)
         self._seen(event["Timestamp"])
@@ -250,5 +256,5 @@ _HANDLERS: dict[str, Callable[[Fold, Any], None]] = {
     SQL_START: Fold._sql_started,
     SQL_END: Fold._sql_ended,
     PLAN_AGAIN: lambda fold, event: fold.writes.plan(event),
-    PROGRESS: lambda fold, event: fold.writes.streaming(event),
+    PROGRESS: Fold._progress,
 }
