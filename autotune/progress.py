@@ -75,13 +75,19 @@ def standing(event: Event) -> str:
     parts = [f"{event.done}/{event.total}"]
     if event.best is not None and event.baseline is not None:
         change = (event.best / event.baseline - 1) * 100
-        parts.append(f"best {event.best:.1f} ({change:+.0f} % vs baseline {event.baseline:.1f})")
+        best, baseline = _short(event.best), _short(event.baseline)
+        parts.append(f"best {best} ({change:+.0f} % vs baseline {baseline})")
     if event.failed:
         memory = f" ({event.out_of_memory} out of memory)" if event.out_of_memory else ""
         parts.append(f"{event.failed} not succeeded{memory}")
     if event.left_s and event.done < event.total:
         parts.append(f"~{format_duration(event.left_s)} left")
     return " · ".join(parts)
+
+
+def _short(value: float) -> str:
+    """Return an objective: seconds of a job have one decimal, those of a micro-batch need more."""
+    return f"{value:.1f}" if value >= 1 else f"{value:.3g}"
 
 
 def _show_live(console: Console, spinner: Spinner, event: Event) -> None:
