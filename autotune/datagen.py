@@ -11,8 +11,6 @@ import glob
 import json
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ from autotune.builtin import BUILTINS, Dataset, Size
 from autotune.errors import EnvironmentFault, InputError
 from autotune.pathtext import path_of
 from autotune.spark.installation import Installation
+from autotune.spark.program import run_program
 from autotune.tpch import VERSION as TPCH_VERSION
 from autotune.tpch import make_tpch
 
@@ -180,24 +179,13 @@ def _generate(
         raise EnvironmentFault(message)
     wanted = {key: marker[key] for key in ("rows", "seed", *dataset.options)}
     options = [f"--{key}={value}" for key, value in wanted.items()]
-    environment = {**os.environ, "PYSPARK_PYTHON": installation.python}
-    environment["SPARK_HOME"] = installation.home
-    environment.pop("PYSPARK_DRIVER_PYTHON", None)
-    with tempfile.TemporaryDirectory(prefix="autotune-data-") as scratch:
-        # A file of our own keeps spark-defaults.conf, and so a cluster, out of it.
-        conf = Path(scratch, "spark.conf")
-        conf.write_text(
-            f"spark.master local[*]\nspark.ui.enabled false\nspark.local.dir {scratch}\n"
-        )
-        command = [installation.submit_script, "--properties-file", str(conf)]
-        command += [str(dataset.program), *options, "--to", str(making)]
-        code, log = _run(command, environment, Path(scratch))
-    if code != 0:
-        said = [line.strip() for line in log.splitlines() if line.strip()]
-        message = (
-            f"data: {name}: the generator failed ({said[-1] if said else code}); try fewer rows"
-        )
-        raise EnvironmentFault(message)
+    run_program(
+        installation,
+        dataset.program,
+        [*options, "--to", str(making)],
+        doing=f"data: {name}: the generator",
+        hint="try fewer rows",
+    )
     _name_parts(making)
 
 
@@ -209,24 +197,3 @@ def _name_parts(making: Path) -> None:
             path.rename(path.with_name(f"part-{number}.{ending}"))
         elif path.name == "_SUCCESS" or path.suffix == ".crc":
             path.unlink()  # the marker stands for both
-
-
-def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tuple[int, str]:
-    """Run a command in a session of its own, all of which ends with this function."""
-    log = scratch / "log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    return code, log.read_text(errors="replace")[-4000:]

@@ -6,11 +6,16 @@ Every file or folder of TABLES (or of its subfolder ``tables``) becomes a view o
 ``*.sql`` file is one named step, in the order of their names. A file may hold several statements:
 those that define something are executed, earlier queries are run to their end, and the last
 query's rows are written to ``OUTPUT/<file>`` as Parquet.
+
+    spark-submit sql.py --tables data/tpch1 --queries data/tpch1/queries --explain plans.json
+
+executes nothing but what defines temporary things, and writes the plans as a list of texts.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -40,13 +45,22 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+DEFINITION = re.compile(
+    r"\s*(CREATE\s+(OR\s+REPLACE\s+)?(GLOBAL\s+)?TEMP(ORARY)?\s+(VIEW|FUNCTION)\b"
+    r"|DECLARE\b|SET\b|USE\b|EXPLAIN\b)",
+    re.IGNORECASE,
+)
+
 
 def main() -> None:
     """Read the arguments, register the tables and run every file as one named step."""
     parser = argparse.ArgumentParser(description="Run SQL files over a folder of tables.")
     parser.add_argument("--tables", type=Path, required=True)
     parser.add_argument("--queries", type=Path, required=True)
-    parser.add_argument("--output", required=True)
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--output")
+    wanted.add_argument("--explain", type=Path)
     options = parser.parse_args()
     tables, files = find_tables(options.tables), find_queries(options.queries)
     spark = SparkSession.builder.appName(f"autotune sql {options.queries.name}").getOrCreate()
@@ -55,6 +69,10 @@ def main() -> None:
         reader = spark.read.format(form).options(**OPTIONS.get(form, {}))
         quoted = name.replace("`", "``")
         reader.load(address_of(path)).createOrReplaceTempView(f"`{quoted}`")
+    if options.explain is not None:
+        plans = [plan for file in files for plan in plans_of(spark, file)]
+        options.explain.write_text(json.dumps(plans), encoding="utf-8")
+        files = []
     for file in files:
         spark.sparkContext.setJobDescription(file.stem)
         run_file(spark, file, f"{options.output}/{file.stem}")
@@ -126,6 +144,22 @@ def run_file(spark: SparkSession, file: Path, output: str) -> None:
                 answer = None
         if answer is not None:
             storable(answer).write.mode("overwrite").parquet(output)
+    except Exception as error:
+        message = f"{file.name}: {error}"
+        raise RuntimeError(message) from error
+
+
+def plans_of(spark: SparkSession, file: Path) -> Iterator[str]:
+    """Explain the statements of one file; carry out those that others may need."""
+    try:
+        for statement in statements(file.read_text(encoding="utf-8")):
+            if DEFINITION.match(COMMENTS.sub(" ", statement)):
+                spark.sql(statement)
+            else:
+                plan = str(spark.sql(f"EXPLAIN {statement}").collect()[0][0])
+                if plan.startswith("Error occurred during query planning"):
+                    raise ValueError(" ".join(plan.split(": ", 1)[-1].split()))
+                yield plan
     except Exception as error:
         message = f"{file.name}: {error}"
         raise RuntimeError(message) from error

@@ -7,6 +7,10 @@ import pyarrow.parquet as parquet
 import pytest
 from pyarrow import csv, orc
 
+from autotune.domain import Operator, ProfileSource
+from autotune.errors import EnvironmentFault
+from autotune.spark.explain import explain_queries
+from autotune.spark.installation import find_installation
 from plainly import submit
 
 pytestmark = pytest.mark.spark
@@ -61,3 +65,30 @@ def test_a_query_that_fails_ends_the_application_and_is_named(
     assert done.returncode != 0
     assert "q2.sql: " in done.stdout  # where PySpark sends what Python says
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["q1"]
+
+
+def test_a_folder_of_queries_is_planned_without_being_executed(
+    tables: Path, tmp_path: Path
+) -> None:
+    queries = write(
+        tmp_path / "queries",
+        a="CREATE OR REPLACE TEMPORARY VIEW few AS SELECT * FROM a WHERE k < 3;\n"
+        "SELECT f.k, count(*) FROM few f JOIN a ON f.k = a.k GROUP BY f.k ORDER BY 1",
+        b="-- no table may appear\nCREATE TABLE made USING parquet AS SELECT 1 AS one",
+    )
+    around = {path.name for path in tmp_path.iterdir()}
+    found = explain_queries(find_installation(), queries=queries, tables=tables)
+    assert found.source is ProfileSource.PLANS
+    assert found.queries == 2
+    assert found.operators[Operator.BROADCAST_JOIN] == 1
+    assert found.operators[Operator.HASH_AGGREGATE] == 2
+    assert found.operators[Operator.SORT] == 1
+    assert found.tasks is None
+    assert {path.name for path in tmp_path.iterdir()} == around
+    assert not Path("spark-warehouse").exists()
+
+
+def test_a_query_that_can_not_be_planned_is_named(tables: Path, tmp_path: Path) -> None:
+    queries = write(tmp_path / "queries", broken="SELECT nothing FROM nowhere")
+    with pytest.raises(EnvironmentFault, match=r"planning failed .*; check that each query runs"):
+        explain_queries(find_installation(), queries=queries, tables=tables)
