@@ -7,7 +7,7 @@ is used. The values they take and give are in ``autotune.experiment``, ``autotun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,19 +75,33 @@ def tune(
     return run(asked, execute=execute, places=places, new=new, on_event=on_event or ignore)
 
 
-def profile(path: str | Path, *, sample_rows: int = 100_000) -> DatasetProfile:
-    """Describe a table, or a folder of tables, in numbers: Parquet, CSV, JSON or ORC.
+def profile(
+    path: str | Path | Sequence[str | Path],
+    *,
+    sample_rows: int = 100_000,
+    max_files: int = 1000,
+    columns: Sequence[str] = (),
+) -> DatasetProfile:
+    """Describe what a job reads in numbers: tables or folders of tables, of any known format.
 
     Args:
-        path: a file or a folder.
+        path: a file or a folder of Parquet, CSV, JSON or ORC, or several of them.
         sample_rows: how many rows are looked at, at most, for what metadata does not tell.
+        max_files: how many files are looked into, at most; of more, rows are estimated.
+        columns: whose values are looked at; none named: those of the first 256.
 
     Raises:
-        InputError: there is no readable table with rows.
+        InputError: there is no readable table with rows, or no such column.
     """
     from autotune.dataset import profile_dataset
 
-    return profile_dataset(str(path), sample_rows=sample_rows)
+    paths = [path] if isinstance(path, str | Path) else path
+    return profile_dataset(
+        [str(each) for each in paths],
+        sample_rows=sample_rows,
+        max_files=max_files,
+        columns=columns,
+    )
 
 
 def train(tracking_uri: str = "sqlite:///mlruns/mlflow.db") -> TrainResult:

@@ -64,15 +64,35 @@ cli.add_command(data)
 
 
 @cli.command()
-@click.argument("path")
-@click.option("--sample-rows", type=click.IntRange(min=100), default=100_000, show_default=True)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--sample-rows",
+    type=click.IntRange(min=100),
+    default=100_000,
+    show_default=True,
+    help="Rows whose values are looked at.",
+)
+@click.option(
+    "--max-files",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Files that are looked into; of more, rows are estimated.",
+)
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Look at this one only.")
 @form_option
-def profile(path: str, sample_rows: int, form: str) -> int:
-    """Describe a table (Parquet, CSV, JSON, ORC; a file or a folder) in numbers."""
+def profile(
+    paths: tuple[str, ...],
+    sample_rows: int,
+    max_files: int,
+    columns: tuple[str, ...],
+    form: str,
+) -> int:
+    """Describe what a job reads (Parquet, CSV, JSON, ORC; files or folders) in numbers."""
     from autotune.dataset import profile_dataset
     from autotune.report import profile_text
 
-    found = profile_dataset(path, sample_rows=sample_rows)
+    found = profile_dataset(paths, sample_rows=sample_rows, max_files=max_files, columns=columns)
     print_result(form, profile_text(found), found.model_dump(mode="json"))
     return 0
 

@@ -107,7 +107,10 @@ class Limits(Value):
 
 
 class ColumnProfile(Value):
-    """Numbers about one column; ``None`` where the format or the budget did not tell."""
+    """Numbers about one column; ``None`` where the format or the budget did not tell.
+
+    No value of the data is among them, neither a frequent nor the highest or lowest one.
+    """
 
     name: str
     type: str
@@ -115,10 +118,39 @@ class ColumnProfile(Value):
     distinct: int | None = None
     top_share: float | None = None
     """Share of rows that hold the most frequent value."""
+    top10_share: float | None = None
+    """Share of rows that hold one of the ten most frequent values."""
+    p99_to_median: float | None = None
+    """Rows of the value at the 99th percentile of frequency ÷ of the one in the middle."""
+    sortedness: float | None = None
+    """Share of neighbouring rows of which the second is not below the first: 1 in order, about a
+    half at random, 0 in falling order."""
+    spread_bits: int | None = None
+    """Whole numbers and dates: to which power of two the range from lowest to highest is wider
+    than the distinct values need; 0 for keys without gaps."""
+    mean_bytes: float | None = None
+    """Of strings and binary values."""
+    max_bytes: int | None = None
+    depth: int = 0
+    """How many arrays, maps and structs lie around the innermost values."""
+
+
+class TableProfile(Value):
+    """One of several tables that a job reads."""
+
+    name: str
+    format: str
+    rows: int
+    bytes: int
+    files: int
 
 
 class DatasetProfile(Value):
-    """Numbers about the data of one job; ``estimated`` names the fields that are not exact."""
+    """Numbers about the data of one job; ``estimated`` names the fields that are not exact.
+
+    Rows, bytes and files are those of all tables together; ``format`` and everything about
+    columns, groups, compression, order and partitions is about the largest one.
+    """
 
     path: str
     format: str
@@ -133,6 +165,42 @@ class DatasetProfile(Value):
     """Largest ``top_share`` among the columns that look like keys."""
     columns: tuple[ColumnProfile, ...] = ()
     estimated: tuple[str, ...] = ()
+    key_top10_share: float = 0.0
+    """Largest ``top10_share`` among the columns that look like keys."""
+    key_p99_to_median: float | None = None
+    """Largest ``p99_to_median`` among the columns that look like keys."""
+    sortedness: float | None = None
+    """Of the column among them that is most in order."""
+    row_groups: int | None = None
+    """Parquet row groups or ORC stripes."""
+    codec: str | None = None
+    """As Parquet and ORC name it; ``none``: not compressed."""
+    compression_ratio: float | None = None
+    """Bytes before ÷ after compression; ``None``: the format does not tell."""
+    partition_folders: int = 0
+    partition_skew: float | None = None
+    """Bytes of the largest partition folder ÷ of the median one."""
+    tables: tuple[TableProfile, ...] = ()
+    """The largest tables, in bytes, the largest first."""
+    table_count: int = 1
+    table_ratio: float = 1.0
+    """Bytes of the largest table ÷ of the smallest."""
+    sampled_rows: int = 0
+    """Rows of the largest table whose values were looked at."""
+    inspected_files: int = 0
+    """Files that were looked into, of all that were listed."""
+    cautions: tuple[str, ...] = ()
+    """What about the data will cost time, and what was not looked at; a sentence each."""
+
+    @property
+    def largest_share(self) -> float:
+        """Share of all bytes that lie in the largest table."""
+        return self.tables[0].bytes / self.bytes if self.tables and self.bytes else 1.0
+
+    @property
+    def depth(self) -> int:
+        """Depth of the most nested column."""
+        return max((column.depth for column in self.columns), default=0)
 
 
 class Operator(StrEnum):

@@ -324,6 +324,6 @@ def test_tables_of_other_verbs() -> None:
     shown = studies_text([StudyInfo(name="x", started_at=begun)])
     assert "2026-01-02 03:04" in shown
     assert ":05" not in shown
-    text = rows_text([ColumnProfile(name="[bold]a", type="int")], width=80, color=False)
+    text = rows_text([ColumnProfile(name="[bold]a", type="int")], width=160, color=False)
     assert "[bold]a" in text
     assert "top share" in text

@@ -1,20 +1,23 @@
-"""Types, nulls, distinct values and heavy hitters of columns, from a sample."""
+"""What is said of the columns of a table."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from autotune.dataset.frequencies import frequencies
+from autotune.dataset.order import order_of
 from autotune.dataset.readers import Content
 from autotune.domain import ColumnProfile
 
 _KEY_DISTINCT = 10
 _KEY_TYPES = ("tinyint", "smallint", "int", "bigint", "string", "date", "decimal", "binary")
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_DIGITS = 6
+_SAMPLED = ("distinct", "top_share", "top10_share", "p99_to_median", "spread_bits", "sortedness")
 _NAMES = {
     "bool": "boolean",
     "int8": "tinyint",
@@ -32,42 +35,36 @@ _NAMES = {
 }
 
 
-def column_profiles(
-    content: Content, partitions: Mapping[str, Counter[str]]
-) -> tuple[tuple[ColumnProfile, ...], set[str]]:
-    """Profile the columns of a table, and name the fields that are estimates.
+def column_profiles(content: Content) -> tuple[list[ColumnProfile], set[str]]:
+    """Profile the columns in the files of a table, and name the fields that are estimates.
 
-    Where the sample is not the whole table, distinct values follow GEE, the guaranteed-error
-    estimator of Charikar, Chaudhuri, Motwani and Narasayya (PODS 2000): values seen once stand
-    for √(rows ÷ sampled) values each; a column without repetition is taken to have none at all.
+    No value leaves here, only counts, shares and lengths. Of the lowest and highest number the
+    metadata would tell, the profile keeps the distance alone, divided by the distinct values and
+    rounded to a power of two: enough to see whether keys are dense, too little to tell a salary.
     """
-    whole = content.sample.num_rows >= content.rows
-    columns = [_column(field, content, whole) for field in content.schema]
-    estimated: set[str] = set() if whole else {"distinct", "top_share"}
-    if not whole and any(column.name not in content.null_counts for column in columns):
+    columns = [_column(field, content) for field in content.facts.schema]
+    if content.whole:
+        return columns, set()
+    estimated = {*_SAMPLED, "mean_bytes", "max_bytes"}
+    shares = content.facts.null_shares
+    if not content.facts.complete or any(column.name not in shares for column in columns):
         estimated.add("null_share")
-    inside = {column.name for column in columns}
-    for name, values in partitions.items():
-        if name not in inside:
-            columns.append(_partition_column(name, values))
-            estimated.add("top_share")
-    return tuple(columns), estimated
+    return columns, estimated
 
 
-def key_skew(columns: tuple[ColumnProfile, ...]) -> float:
-    """Return the largest ``top_share`` of columns that look like keys.
+def key_columns(columns: Sequence[ColumnProfile]) -> list[ColumnProfile]:
+    """Return the columns that look like keys.
 
     Those are whole numbers, strings, dates and exact decimals with ten values or more: a flag or
     a payment type is not what data are joined on.
     """
-    shares = [
-        column.top_share
+    return [
+        column
         for column in columns
         if column.top_share is not None
         and (column.distinct or 0) >= _KEY_DISTINCT
         and column.type.split("(")[0] in _KEY_TYPES
     ]
-    return max(shares, default=0.0)
 
 
 def _type_name(kind: pa.DataType) -> str:
@@ -88,55 +85,89 @@ def _type_name(kind: pa.DataType) -> str:
     return _NAMES.get(text, text)
 
 
-def _column(field: pa.Field, content: Content, whole: bool) -> ColumnProfile:
-    name, kind = field.name, _type_name(field.type)
-    at = content.sample.schema.get_all_field_indices(name)
-    values = content.sample.column(at[0]) if at else None
-    if values is None or not len(values):
-        return ColumnProfile(name=name, type=kind)
-    null_share = values.null_count / len(values)
-    if name in content.null_counts:
-        null_share = content.null_counts[name] / content.rows
-    distinct, top_share = _frequencies(values, content.rows, whole)
-    return ColumnProfile(
-        name=name,
-        type=kind,
-        null_share=null_share,
-        distinct=distinct,
-        top_share=top_share,
-    )
+def _depth(kind: pa.DataType) -> int:
+    """Return how many arrays, maps and structs lie around the innermost values."""
+    if not pa.types.is_nested(kind):
+        return 0
+    return 1 + max((_depth(kind.field(i).type) for i in range(kind.num_fields)), default=0)
 
 
-def _frequencies(
-    values: pa.ChunkedArray, rows: int, whole: bool
-) -> tuple[int | None, float | None]:
-    """Return how many distinct values there are, and the share of the most frequent one."""
-    if pa.types.is_nested(values.type):
+def _column(field: pa.Field, content: Content) -> ColumnProfile:
+    name, sample = field.name, content.sample
+    known = {
+        "name": name,
+        "type": _type_name(field.type),
+        "null_share": content.facts.null_shares.get(name),
+        "depth": _depth(field.type),
+    }
+    at = sample.rows.schema.get_all_field_indices(name)
+    if at and len(sample):
+        known |= _of_values(name, sample.rows.column(at[0]), content)
+    return ColumnProfile.model_validate(known)
+
+
+def _of_values(name: str, values: pa.ChunkedArray, content: Content) -> dict[str, object]:
+    """Return the fields of a column that need a look at its values."""
+    scattered = content.sample.scattered(values)
+    missing = scattered.null_count / len(scattered)
+    known: dict[str, object] = {}
+    if content.whole or name not in content.facts.null_shares:
+        known["null_share"] = missing
+    found = frequencies(scattered, content.rows, whole=content.whole)
+    if found is None:
+        return known
+    order = order_of(values, content.sample)
+    distinct = found.distinct
+    if not content.whole:
+        in_order = order.distinct(content.rows * (1 - missing)) if order else None
+        distinct = distinct if in_order is None else in_order
+        if content.facts.complete and name in content.facts.widths:
+            distinct = min(distinct, content.facts.widths[name] + 1)
+    mean_bytes, max_bytes = _lengths(scattered)
+    return known | {
+        "distinct": distinct,
+        "top_share": round(found.top_share, _DIGITS),
+        "top10_share": round(found.top10_share, _DIGITS),
+        "p99_to_median": _rounded(found.p99_to_median),
+        "sortedness": _rounded(order.sortedness if order else None),
+        "spread_bits": _spread_bits(content.facts.widths.get(name, _width(scattered)), distinct),
+        "mean_bytes": _rounded(mean_bytes),
+        "max_bytes": max_bytes,
+    }
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
+
+
+def _width(values: pa.ChunkedArray) -> int | None:
+    """Return highest − lowest of whole numbers and days that were looked at."""
+    if pa.types.is_date32(values.type):
+        values = values.cast(pa.int32())
+    if not pa.types.is_integer(values.type):
+        return None
+    ends = pc.min_max(values).as_py()
+    return None if ends["min"] is None else int(ends["max"]) - int(ends["min"])
+
+
+def _spread_bits(width: int | None, distinct: int) -> int | None:
+    """Return the power of two nearest to (width + 1) ÷ distinct."""
+    if width is None or not distinct:
+        return None
+    return max(round(math.log2((width + 1) / distinct)), 0)
+
+
+def _lengths(values: pa.ChunkedArray) -> tuple[float | None, int | None]:
+    """Return the mean and the largest number of bytes of strings and binary values."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        values = values.cast(kind)
+    if not (_is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         return None, None
-    sampled = len(values)
-    counts = pc.value_counts(pc.drop_null(values)).field("counts")
-    if not len(counts):
-        return 0, 0.0
-    top_share = pc.max(counts).as_py() / sampled
-    seen = len(counts)
-    if whole:
-        return seen, top_share
-    once = pc.sum(pc.equal(counts, 1)).as_py()
-    present = rows * (1 - values.null_count / sampled)
-    if once > 0.99 * (sampled - values.null_count):
-        return round(present * seen / (sampled - values.null_count)), top_share
-    return round(min((rows / sampled) ** 0.5 * once + seen - once, present)), top_share
+    lengths = pc.binary_length(values)
+    return pc.mean(lengths).as_py(), pc.max(lengths).as_py()
 
 
-def _partition_column(name: str, values: Counter[str]) -> ColumnProfile:
-    """Profile a column that is folder names; shares are those of bytes."""
-    total = values.total()
-    present = {value: size for value, size in values.items() if value != _NULL_PARTITION}
-    whole_numbers = bool(present) and all(re.fullmatch(r"-?\d{1,9}", v) for v in present)
-    return ColumnProfile(
-        name=name,
-        type="int" if whole_numbers else "string",
-        null_share=values[_NULL_PARTITION] / total,
-        distinct=len(present),
-        top_share=max(present.values(), default=0) / total,
-    )
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

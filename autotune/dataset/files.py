@@ -8,13 +8,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
 
-from autotune.dataset.formats import MAX_FOOTERS, format_of, orc_file, parquet_footer, readable
+from autotune.dataset.effort import Effort
+from autotune.dataset.formats import (
+    format_of,
+    format_of_content,
+    orc_file,
+    parquet_footer,
+    readable,
+)
 from autotune.dataset.text import Dialect
 from autotune.errors import InputError
 
 T = TypeVar("T")
+_File = tuple[str, int]
+"""A path and its size in bytes: a string, because there may be hundreds of thousands."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +31,19 @@ class Table:
 
     root: Path
     format: str
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     sizes: tuple[int, ...]
+    name: str
+    """Of its folder, or of its file where several tables are in one folder."""
 
     @property
     def bytes(self) -> int:
         """Size on disk."""
         return sum(self.sizes)
+
+    def some(self, most: int) -> list[tuple[Path, int]]:
+        """Return at most *most* of the files, evenly spaced, with their sizes in bytes."""
+        return [(Path(self.files[i]), self.sizes[i]) for i in spread(range(len(self.files)), most)]
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:
@@ -61,39 +75,53 @@ def local_path(path: str) -> Path:
     return root
 
 
-def find_tables(root: Path) -> list[Table]:
-    """Find the tables under *root*, the largest first.
+def find_tables(root: Path, effort: Effort) -> list[Table]:
+    """Find the tables under *root*.
 
     Raises:
         InputError: There are none, or one folder mixes formats.
     """
-    groups: dict[Path, list[tuple[Path, int]]] = defaultdict(list)
-    for path in [root] if root.is_file() else _walk(root):
-        with readable(path):
-            size = path.stat().st_size
-        if size:
-            groups[_table_root(path, root)].append((path, size))
+    groups: dict[Path, list[_File]] = defaultdict(list)
+    if root.is_file():
+        with readable(root):
+            listed = [(str(root.parent), [(root.name, root.stat().st_size)])]
+        groups[root] = _with_size(*listed[0])
+    else:
+        for folder, names in _listing(root):
+            groups[_table_root(Path(folder), root)] += _with_size(folder, names)
+    groups = {at: files for at, files in groups.items() if files}
     if not groups:
         raise InputError(f"{root}: empty, there is nothing to profile; name a table with rows")
-    tables = [table for at, files in sorted(groups.items()) for table in _split(at, files)]
+    tables: list[Table] = []
+    for at, files in sorted(groups.items()):
+        tables += _split(at, files, effort)
     if not tables:
         raise InputError(
             f"{root}: of unknown format; Parquet, ORC, CSV, JSON lines and text are known"
         )
-    return sorted(tables, key=lambda table: (-table.bytes, table.files[0]))
+    return tables
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        with readable(Path(error.filename or root), "folder"):
-            raise error
+def _with_size(folder: str, names: list[_File]) -> list[_File]:
+    return [(os.path.join(folder, name), size) for name, size in names if size]  # noqa: PTH118
 
-    for folder, names, files in os.walk(root, onerror=refuse):
-        names[:] = sorted(name for name in names if not _ignored(name))
-        for name in sorted(files):
-            path = Path(folder, name)
-            if not _ignored(name) and not name.endswith(".crc") and path.is_file():
-                yield path
+
+def _listing(root: Path) -> Iterator[tuple[str, list[_File]]]:
+    """Yield folders with the names and sizes of their files, in order; one ``stat`` a file."""
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        files, folders = [], []
+        with readable(Path(folder), "folder"), os.scandir(folder) as entries:
+            for entry in entries:
+                if _ignored(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file() and not entry.name.endswith(".crc"):
+                    files.append((entry.name, entry.stat().st_size))
+        waiting += sorted(folders, reverse=True)
+        yield folder, sorted(files)
 
 
 def _ignored(name: str) -> bool:
@@ -101,31 +129,49 @@ def _ignored(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
-def _table_root(path: Path, root: Path) -> Path:
-    folder = path.parent if path != root else path
+def _table_root(folder: Path, root: Path) -> Path:
     while "=" in folder.name and folder != root:
         folder = folder.parent
     return folder
 
 
-def _split(root: Path, files: list[tuple[Path, int]]) -> Iterator[Table]:
+def _split(root: Path, files: list[_File], effort: Effort) -> Iterator[Table]:
     """Divide the files of one folder into tables: other columns, another table."""
-    formats = {path: format_of(path) for path, _ in files}
-    kinds = set(formats.values()) - {None}
+    formats = _formats(files, effort)
+    kinds = {kind for kind in formats if kind}
     if len(kinds) > 1:
         kinds.discard("text")  # notes beside data are not data
     if len(kinds) > 1:
-        named = " and ".join(sorted(str(kind) for kind in kinds))
+        named = " and ".join(sorted(kinds))
         raise InputError(f"{root}: mixes {named} files; give each table a folder and one format")
-    data = [(path, size) for path, size in files if formats[path] in kinds - {None}]
-    groups: dict[object, list[tuple[Path, int]]] = defaultdict(list)
+    data = [file for file, kind in zip(files, formats, strict=True) if kind in kinds]
+    if not data:
+        return
+    kind = kinds.pop()
+    shaped = 1 < len(data) <= _affordable(Path(data[0][0]), kind, effort)
+    groups: dict[object, list[_File]] = defaultdict(list)
     for path, size in data:
-        kind = formats[path]
-        shape = _shape(path, str(kind)) if len(data) <= MAX_FOOTERS else None
-        groups[shape].append((path, size))
+        groups[_shape(Path(path), kind) if shaped else None].append((path, size))
     for group in groups.values():
         paths, sizes = zip(*group, strict=True)
-        yield Table(root, str(formats[paths[0]]), tuple(paths), tuple(sizes))
+        name = root.name if len(groups) == 1 else Path(paths[0]).name.split(".")[0]
+        yield Table(root, kind, tuple(paths), tuple(sizes), name)
+
+
+def _formats(files: list[_File], effort: Effort) -> list[str | None]:
+    """Return each file's format; of very many without extension, most files' is a guess."""
+    formats = [format_of(*reversed(os.path.split(path))) for path, _ in files]
+    unknown = [i for i, kind in enumerate(formats) if kind == ""]
+    seen = {i: format_of_content(Path(files[i][0])) for i in spread(unknown, effort.max_files)}
+    usual = Counter(seen.values()).most_common(1)[0][0] if seen else None
+    for i in unknown:
+        formats[i] = seen.get(i, usual)
+    return formats
+
+
+def _affordable(path: Path, kind: str, effort: Effort) -> int:
+    """Return how many files like this one may be looked into."""
+    return effort.files_of(parquet_footer(path).serialized_size if kind == "parquet" else 0)
 
 
 def _shape(path: Path, kind: str) -> object:
@@ -135,14 +181,3 @@ def _shape(path: Path, kind: str) -> object:
     if kind == "orc":
         return tuple(orc_file(path).schema.names)
     return Dialect.of(path).shape if kind == "csv" else None
-
-
-def partition_values(table: Table) -> dict[str, Counter[str]]:
-    """Return the columns that are folder names: column → value → bytes that lie in it."""
-    columns: dict[str, Counter[str]] = {}
-    for path, size in zip(table.files, table.sizes, strict=True):
-        for part in path.parts[len(table.root.parts) - 1 : -1]:
-            name, equals, value = part.partition("=")
-            if equals:
-                columns.setdefault(unquote(name), Counter())[unquote(value)] += size
-    return columns

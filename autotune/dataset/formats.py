@@ -12,9 +12,6 @@ import pyarrow as pa
 
 from autotune.errors import InputError
 
-MAX_FOOTERS = 1000
-"""In a folder of more files, so many footers are read and the rest is extrapolated."""
-
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 _UNREADABLE_COMPRESSIONS = (".snappy", ".deflate", ".zip", ".xz")
@@ -48,26 +45,41 @@ def readable(path: Path, what: str = "file") -> Iterator[None]:
         ) from error
 
 
-def format_of(path: Path) -> str | None:
-    """Name the format by extension, else by the first bytes; ``None``: not data of a known kind.
+def format_of(name: str, folder: str) -> str | None:
+    """Name the format by extension; ``None``: no data; empty: only the content can tell.
 
     Raises:
-        InputError: It can't be read, or is compressed in a way that only whole files can be.
+        InputError: It is compressed in a way that only whole files can be read.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
+    known, readable_part = _format_of_ending(tuple(name.rsplit(".", 2)[1:]))
+    if not readable_part:
+        ending = name[name.rindex(".") :]
+        raise InputError(
+            f"{Path(folder, name)}: {ending} can't be profiled; use gzip, bzip2, zstd or Parquet"
+        )
+    return known
+
+
+@lru_cache(maxsize=1024)
+def _format_of_ending(ending: tuple[str, ...]) -> tuple[str | None, bool]:
+    """Return the format that the last one or two extensions name, and whether we can read it."""
+    suffixes = [f".{part.lower()}" for part in ending]
     compressed = bool(suffixes) and suffixes[-1] in (*COMPRESSIONS, *_UNREADABLE_COMPRESSIONS)
     data = suffixes[-2:-1] if compressed else suffixes[-1:]
     known = _FORMATS.get(data[0]) if data else None
     if known in ("csv", "json", "text") and suffixes[-1] in _UNREADABLE_COMPRESSIONS:
-        raise InputError(
-            f"{path}: {suffixes[-1]} can't be profiled; use gzip, bzip2, zstd or Parquet"
-        )
-    if known or (data and data[0][1:].isalpha()):
-        return known
-    return None if compressed else _by_content(path)
+        return known, False
+    if known or compressed or (data and data[0][1:].isalpha()):
+        return known, True
+    return "", True
 
 
-def _by_content(path: Path) -> str | None:
+def format_of_content(path: Path) -> str | None:
+    """Name the format by the first bytes; ``None``: binary, of no known kind.
+
+    Raises:
+        InputError: It can't be read.
+    """
     with readable(path), path.open("rb") as file:
         head = file.read(4096)
     if head.startswith(b"PAR1"):
@@ -79,7 +91,7 @@ def _by_content(path: Path) -> str | None:
     return "json" if head.lstrip()[:1] == b"{" else "csv"
 
 
-@lru_cache(maxsize=2 * MAX_FOOTERS)
+@lru_cache(maxsize=2048)
 def _footer_of_version(path: Path, changed_ns: int) -> Any:
     import pyarrow.parquet as pq
 
@@ -92,6 +104,11 @@ def parquet_footer(path: Path) -> Any:
     with readable(path):
         changed_ns = path.stat().st_mtime_ns
     return _footer_of_version(path, changed_ns)
+
+
+def forget_footers() -> None:
+    """Free the memory of the footers that were read."""
+    _footer_of_version.cache_clear()
 
 
 def orc_file(path: Path) -> Any:

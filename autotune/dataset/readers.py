@@ -1,148 +1,213 @@
-"""Rows, null counts and a spread sample of one table, whatever its format."""
+"""The facts and a spread sample of one table, whatever its format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from random import Random
 
 import pyarrow as pa
 
+from autotune.dataset.effort import MAX_COLUMNS, MAX_DECODED_BYTES, Effort
 from autotune.dataset.files import Table, spread
-from autotune.dataset.formats import MAX_FOOTERS, orc_file, parquet_footer, readable
-from autotune.dataset.text import Dialect, parse, read_lines
+from autotune.dataset.footers import NO_CODEC, Facts, Group, orc_facts, parquet_facts
+from autotune.dataset.formats import COMPRESSIONS, orc_file, parquet_footer, readable
+from autotune.dataset.sampling import Piece, Sample
+from autotune.dataset.text import Dialect, Lines, parse, read_lines
+from autotune.errors import InputError
 
-_PIECES = 16
-_MAX_SAMPLED_COLUMNS = 256
-_MAX_DECODED_BYTES = 256 << 20
+_BATCH_ROWS = 8192
+_READ_AHEAD_BYTES = 1 << 16
+_CHUNKS = (256, 2048)
+_SMALL_CHUNK_BYTES = 32 << 10
+_MAX_STRIPE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class Content:
     """What was read of one table."""
 
-    rows: int
-    exact: bool
-    """Whether ``rows`` is."""
-    schema: pa.Schema
-    sample: pa.Table
-    null_counts: dict[str, int] = field(default_factory=dict)
-    """Exact ones, from metadata; empty where those do not tell."""
+    facts: Facts
+    sample: Sample
+    """Of the columns whose values are looked at."""
+    row_width_bytes: float = 0.0
+    """Of decoded rows in memory, all columns."""
+
+    @property
+    def rows(self) -> int:
+        """Of the whole table, exact or not."""
+        return self.facts.rows
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows were looked at."""
+        return len(self.sample) >= self.facts.rows
 
 
-def read_table(table: Table, sample_rows: int) -> Content:
-    """Read metadata and at most about *sample_rows* rows of *table*.
+def read_table(table: Table, effort: Effort) -> Content:
+    """Read the metadata of *table*, and values of about ``effort.sample_rows`` rows.
 
     Raises:
-        InputError: A file can't be decoded.
+        InputError: A file can't be decoded, or a column that was named is not there.
     """
     if table.format == "parquet":
-        return _read_parquet(table, sample_rows)
+        facts = parquet_facts(table, effort)
+        columns = _chosen(table, facts.schema, effort)
+        return _content(table, facts, columns, _parquet_pieces(facts, columns, effort))
     if table.format == "orc":
-        return _read_orc(table, sample_rows)
-    return _read_text(table, sample_rows)
+        facts = orc_facts(table, effort)
+        columns = _chosen(table, facts.schema, effort)
+        return _content(table, facts, columns, _orc_pieces(facts, columns, effort))
+    return _read_text(table, effort)
 
 
-def _read_parquet(table: Table, sample_rows: int) -> Content:
-    probed = spread(table.files, MAX_FOOTERS)
-    footers = [parquet_footer(path) for path in probed]
-    rows = sum(footer.num_rows for footer in footers)
-    exact = len(probed) == len(table.files)
-    if not exact:
-        sizes = dict(zip(table.files, table.sizes, strict=True))
-        rows = round(rows * table.bytes / sum(sizes[path] for path in probed))
-    schema = footers[0].schema.to_arrow_schema()
-    groups = [
-        (path, group, footer.row_group(group).num_rows)
-        for path, footer in zip(probed, footers, strict=True)
-        for group in range(footer.num_row_groups)
-        if footer.row_group(group).num_rows
-    ]
-    batches = [
-        batch
-        for path, group, size in spread(groups, _PIECES)
-        for batch in _group_sample(path, group, size, -(-sample_rows // min(len(groups), _PIECES)))
-    ]
-    sample = _concat(table.root, schema, batches)
-    return Content(rows, exact, schema, sample, _null_counts(footers) if exact else {})
+def _content(
+    table: Table, facts: Facts, columns: Sequence[str], pieces: Iterator[Piece]
+) -> Content:
+    sample = Sample.of(table.root, pa.schema([facts.schema.field(n) for n in columns]), pieces)
+    width = sample.rows.nbytes / len(sample) if len(sample) else 0.0
+    return Content(facts, sample, width * len(facts.schema) / max(len(columns), 1))
 
 
-def _group_sample(path: Path, group: int, size: int, rows: int) -> Iterator[pa.Table]:
-    """Read *rows* rows of one row group, from several places of it where that is cheap."""
+def _chosen(table: Table, schema: pa.Schema, effort: Effort) -> list[str]:
+    """Return the columns whose values are looked at."""
+    names = list(dict.fromkeys(schema.names))
+    for name in effort.columns if effort.sample_rows else ():
+        if name not in names:
+            raise InputError(f"{table.root}: has no column {name!r}; {_like(name, names)}")
+    wanted = [name for name in names if not effort.columns or name in effort.columns]
+    leaves = accumulate(_leaves(schema.field(schema.get_field_index(n)).type) for n in wanted)
+    few = [name for name, upto in zip(wanted, leaves, strict=True) if upto <= MAX_COLUMNS]
+    return few or wanted[:1]
+
+
+def _like(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, 3, 0.5) or list(names[:8])
+    more = ", …" if len(near) < len(names) else ""
+    return f"name one of {', '.join(near)}{more}"
+
+
+def _leaves(kind: pa.DataType) -> int:
+    """Return how many flat columns a column is stored as."""
+    if not pa.types.is_nested(kind):
+        return 1
+    return sum(_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
+
+
+def _parquet_pieces(facts: Facts, columns: Sequence[str], effort: Effort) -> Iterator[Piece]:
+    if not facts.groups or not effort.sample_rows:
+        return
+    draw = Random(0)
+    leaves = sum(
+        _leaves(facts.schema.field(facts.schema.get_field_index(n)).type) for n in columns
+    )
+    decoded = sum(group.decoded_bytes for group in facts.groups)
+    # Of small chunks many are read, of large ones few: each costs a page and a dictionary.
+    chunk = decoded // len(facts.groups) // max(len(facts.schema), 1)
+    few, many = _CHUNKS
+    chunks = min(max(MAX_DECODED_BYTES // max(chunk, _SMALL_CHUNK_BYTES), few), many)
+    chosen = spread(facts.groups, min(max(chunks // leaves, 4), 256))
+    for group in chosen:
+        share = leaves / max(len(facts.schema), leaves)
+        row_bytes = max(group.decoded_bytes * share / group.rows, 1)
+        depth = min(int(MAX_DECODED_BYTES / len(chosen) / row_bytes) + 1, group.rows)
+        want = min(-(-effort.sample_rows // len(chosen)), depth)
+        yield _group_piece(group, columns, depth, want, draw)
+
+
+def _group_piece(
+    group: Group, columns: Sequence[str], depth: int, want: int, draw: Random
+) -> Piece:
+    """Decode the first *depth* rows of a row group, a batch at a time, and keep *want*."""
     import pyarrow.parquet as pq
 
-    footer = parquet_footer(path)
-    fields = footer.schema.to_arrow_schema().names[:_MAX_SAMPLED_COLUMNS]
-    columns = [name for name in fields if "." not in name] or None
-    places = 4 if footer.row_group(group).total_byte_size <= _MAX_DECODED_BYTES // _PIECES else 1
-    with readable(path, "Parquet file"), pq.ParquetFile(path, metadata=footer) as file:
-        if rows >= size:
-            yield file.read_row_group(group, columns=columns)
-            return
-        stride = max(size // places, 1) if places > 1 else rows
-        batches = file.iter_batches(stride, row_groups=[group], columns=columns)
-        for _, batch in zip(range(places), batches, strict=False):
-            yield pa.Table.from_batches([batch.slice(0, -(-rows // places))])
+    pieces, before = [], 0
+    footer = parquet_footer(group.path)
+    with (
+        readable(group.path, "Parquet file"),
+        pq.ParquetFile(group.path, metadata=footer, buffer_size=_READ_AHEAD_BYTES) as file,
+    ):
+        for batch in file.iter_batches(
+            min(_BATCH_ROWS, depth), row_groups=[group.index], columns=list(columns)
+        ):
+            rows = pa.Table.from_batches([batch])
+            before += rows.num_rows
+            share = -(-want * rows.num_rows // depth)
+            pieces.append(Piece.pairs(rows, share, draw) if want < depth else Piece.whole(rows))
+            if before >= depth:
+                break
+    return Piece.joined(pieces)
 
 
-def _null_counts(footers: list[Any]) -> dict[str, int]:
-    """Sum the null counts of flat columns, where every row group has them."""
-    counts: dict[str, int] = {}
-    unknown: set[str] = set()
-    for footer in footers:
-        for group in map(footer.row_group, range(footer.num_row_groups)):
-            for column in map(group.column, range(group.num_columns)):
-                name, statistics = column.path_in_schema, column.statistics
-                if statistics is None or statistics.null_count is None:
-                    unknown.add(name)
-                else:
-                    counts[name] = counts.get(name, 0) + statistics.null_count
-    return {name: count for name, count in counts.items() if name not in unknown}
+def _orc_pieces(facts: Facts, columns: Sequence[str], effort: Effort) -> Iterator[Piece]:
+    """Read a few small stripes, or the beginnings of files whose stripes are large."""
+    if not facts.groups or not effort.sample_rows:
+        return
+    draw = Random(0)
+    large = max(group.decoded_bytes for group in facts.groups) > _MAX_STRIPE_BYTES
+    if not large:
+        chosen = spread(facts.groups, 4)
+        for group in chosen:
+            with readable(group.path, "ORC file"):
+                file = orc_file(group.path)
+                rows = pa.Table.from_batches([file.read_stripe(group.index, list(columns))])
+            yield Piece.pairs(rows, -(-effort.sample_rows // len(chosen)), draw)
+        return
+    paths = spread(list(dict.fromkeys(group.path for group in facts.groups)), 16)
+    for path in paths:
+        want = -(-effort.sample_rows // len(paths))
+        yield Piece.pairs(_orc_head(path, columns, 4 * want), want, draw)
 
 
-def _read_orc(table: Table, sample_rows: int) -> Content:
-    probed = spread(table.files, MAX_FOOTERS)
-    rows, probed_bytes, stripes = 0, 0, []
-    sizes = dict(zip(table.files, table.sizes, strict=True))
-    for path in probed:
-        file = orc_file(path)
-        rows, probed_bytes = rows + file.nrows, probed_bytes + sizes[path]
-        stripes += [(path, i) for i in range(file.nstripes)]
-    exact = len(probed) == len(table.files)
-    schema = orc_file(probed[0]).schema
-    columns = schema.names[:_MAX_SAMPLED_COLUMNS]
-    chosen = spread(stripes, 4)
-    batches = []
-    for path, stripe in chosen:
-        with readable(path, "ORC file"):
-            read = pa.Table.from_batches([orc_file(path).read_stripe(stripe, columns=columns)])
-        batches += _slices(read, -(-sample_rows // len(chosen)))
-    rows = rows if exact else round(rows * table.bytes / probed_bytes)
-    return Content(rows, exact, schema, _concat(table.root, schema, batches))
+def _orc_head(path: Path, columns: Sequence[str], most: int) -> pa.Table:
+    from pyarrow import dataset
+
+    with readable(path, "ORC file"):
+        fragment = next(iter(dataset.dataset(path, format="orc").get_fragments()))
+        return fragment.head(most, columns=list(columns), batch_size=_BATCH_ROWS)
 
 
-def _slices(read: pa.Table, rows: int, places: int = 4) -> list[pa.Table]:
-    if rows >= read.num_rows:
-        return [read]
-    step = read.num_rows // places
-    return [read.slice(i * step, -(-rows // places)) for i in range(places)]
-
-
-def _read_text(table: Table, sample_rows: int) -> Content:
-    dialect = Dialect.of(table.files[0]) if table.format == "csv" else None
+def _read_text(table: Table, effort: Effort) -> Content:
+    """Read lines; a text file has no metadata, so its rows are counted or estimated too."""
+    first = Path(table.files[0])
+    dialect = Dialect.of(first) if table.format == "csv" else None
     header = dialect is not None and dialect.header
-    lines = read_lines(table.files, table.sizes, sample_rows, header=header)
-    sample = parse(table.files[0], table.format, lines.data, dialect)
+    chosen = table.some(effort.max_files)
+    lines = read_lines(chosen, table.bytes, max(effort.sample_rows, 1), header=header)
+    parsed = parse(first, table.format, lines.data, dialect)
     whole = lines.exact and lines.count == lines.rows
-    rows = sample.num_rows if whole else lines.rows
-    if sample.num_rows > sample_rows and not whole:
-        sample = pa.concat_tables(_slices(sample, sample_rows, _PIECES))
-    return Content(rows, lines.exact, sample.schema, sample)
+    codec = COMPRESSIONS.get(first.suffix.lower())
+    facts = Facts(
+        rows=parsed.num_rows if whole else lines.rows,
+        exact=lines.exact,
+        schema=parsed.schema,
+        files=len(chosen),
+        codec=codec or NO_CODEC,
+        compression_ratio=lines.decoded_bytes / lines.file_bytes if lines.file_bytes else None,
+        complete=lines.exact,
+    )
+    if not effort.sample_rows:
+        return Content(facts, Sample.of(table.root, parsed.schema, ()))
+    columns = _chosen(table, parsed.schema, effort)
+    sample = Sample.of(
+        table.root, parsed.schema, _text_pieces(parsed.select(columns), lines, effort, whole)
+    )
+    return Content(facts, sample, parsed.nbytes / parsed.num_rows if parsed.num_rows else 0.0)
 
 
-def _concat(root: Path, schema: pa.Schema, pieces: list[pa.Table]) -> pa.Table:
-    with readable(root, "table"):
-        if not pieces:
-            return schema.empty_table()
-        return pa.concat_tables(pieces, promote_options="permissive")
+def _text_pieces(parsed: pa.Table, lines: Lines, effort: Effort, whole: bool) -> Iterator[Piece]:
+    # Where a line was passed over, the places are not known: then it is one piece.
+    lengths = lines.lengths if sum(lines.lengths) == parsed.num_rows else (parsed.num_rows,)
+    want = parsed.num_rows if whole else min(effort.sample_rows, parsed.num_rows)
+    before, draw = 0, Random(0)
+    for length in lengths:
+        rows = parsed.slice(before, length)
+        before += length
+        if whole:
+            yield Piece.whole(rows)
+        else:
+            yield Piece.pairs(rows, -(-want * length // max(parsed.num_rows, 1)), draw)

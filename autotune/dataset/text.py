@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +19,8 @@ _HEAD_BYTES = 1 << 16
 _MAX_LINE_BYTES = 8 << 20
 _MAX_SAMPLE_BYTES = 48 << 20
 _MAX_COUNTED_BYTES = 256 << 20
-_PIECES = 16
+_PIECES = 64
+_HEADS = 16
 _NAME = re.compile(r"[^\W\d][\w .:/()%#-]*")
 
 
@@ -55,10 +58,20 @@ class Lines:
     """Whole lines from places all over some files."""
 
     data: bytes
-    count: int
+    lengths: tuple[int, ...]
+    """Lines from each place."""
     rows: int
     """Of all files, headers not counted."""
     exact: bool
+    decoded_bytes: int = 0
+    """What was read, headers included, …"""
+    file_bytes: int = 0
+    """… and what it takes in the files."""
+
+    @property
+    def count(self) -> int:
+        """Lines that were read."""
+        return sum(self.lengths)
 
 
 def _evenness(lines: Sequence[str], mark: str) -> float:
@@ -103,26 +116,39 @@ def _slice(path: Path, start: int, size: int) -> bytes:
     return data[first : data.rfind(b"\n") + 1]
 
 
-def read_lines(files: Sequence[Path], sizes: Sequence[int], rows: int, *, header: bool) -> Lines:
-    """Read about *rows* lines, spread over the files, headers left out; at most 48 MB.
+def read_lines(
+    files: Sequence[tuple[Path, int]], all_bytes: int, rows: int, *, header: bool
+) -> Lines:
+    """Read twice *rows* lines or so, spread over the files, headers left out; at most 48 MB.
+
+    Args:
+        files: Those that may be looked into, with their sizes in bytes.
+        all_bytes: Of these and the files that may not.
+        rows: How many are wanted; twice as many let pairs be chosen among them.
+        header: Whether the first line of each file holds names.
 
     Raises:
         InputError: It is not text, or lines are longer than 8 MB.
     """
-    head, _ = _head(files[0], _HEAD_BYTES)
+    head, _ = _head(files[0][0], _HEAD_BYTES)
     width = len(head) / max(head.count(b"\n"), 1)
-    budget = int(min(max(rows * width * 1.05, _HEAD_BYTES), _MAX_SAMPLE_BYTES))
-    if any(path.suffix.lower() in COMPRESSIONS for path in files):
-        return _from_heads(files, sizes, budget, header=header)
-    if sum(sizes) <= budget:
-        pieces = [_whole(path, header) for path in files]
-        data = b"".join(pieces)
-        return Lines(data, data.count(b"\n"), data.count(b"\n"), True)
-    data = b"".join(_spread_pieces(files, sizes, budget, header=header))
-    count = data.count(b"\n")
-    if sum(sizes) <= _MAX_COUNTED_BYTES:
-        return Lines(data, count, sum(map(_count_lines, files)) - header * len(files), True)
-    return Lines(data, count, round(sum(sizes) * count / max(len(data), 1)), False)
+    budget = int(min(max(rows * width * 2, _HEAD_BYTES), _MAX_SAMPLE_BYTES))
+    if any(path.suffix.lower() in COMPRESSIONS for path, _ in files):
+        return _from_heads(files, all_bytes, budget, header=header)
+    size = sum(length for _, length in files)
+    if size <= budget:
+        pieces = [_whole(path, header) for path, _ in files]
+        read = size
+    else:
+        pieces = _spread_pieces(files, budget, header=header)
+        read = sum(map(len, pieces))
+    data, lengths = b"".join(pieces), tuple(piece.count(b"\n") for piece in pieces)
+    if size == all_bytes and (size <= budget or size <= _MAX_COUNTED_BYTES):
+        counted = sum(lengths)
+        if size > budget:
+            counted = sum(_count_lines(path) for path, _ in files) - header * len(files)
+        return Lines(data, lengths, counted, True, size, size)
+    return Lines(data, lengths, round(all_bytes * sum(lengths) / max(read, 1)), False, read, read)
 
 
 def _whole(path: Path, header: bool) -> bytes:
@@ -138,33 +164,34 @@ def _without_header(data: bytes) -> bytes:
     return data[data.find(b"\n") + 1 :]
 
 
-def _spread_pieces(
-    files: Sequence[Path], sizes: Sequence[int], budget: int, *, header: bool
-) -> list[bytes]:
-    total, size = sum(sizes), budget // _PIECES
-    starts = [round((total - size) * i / (_PIECES - 1)) for i in range(_PIECES)]
-    pieces, before = [], 0
-    for path, length in zip(files, sizes, strict=True):
-        for start in (s - before for s in starts if before <= s < before + length):
-            piece = _slice(path, start, size)
-            pieces.append(_without_header(piece) if header and not start else piece)
-        before += length
+def _spread_pieces(files: Sequence[tuple[Path, int]], budget: int, *, header: bool) -> list[bytes]:
+    """Read pieces at places that are evenly spaced in the files as if they were one."""
+    ends = list(accumulate(length for _, length in files))
+    size = budget // _PIECES
+    pieces = []
+    for number in range(_PIECES):
+        start = round((ends[-1] - size) * number / (_PIECES - 1))
+        at = bisect_right(ends, start)
+        path, length = files[at]
+        inside = start - (ends[at] - length)
+        piece = _slice(path, inside, size)
+        pieces.append(_without_header(piece) if header and not inside else piece)
     return pieces
 
 
 def _from_heads(
-    files: Sequence[Path], sizes: Sequence[int], budget: int, *, header: bool
+    files: Sequence[tuple[Path, int]], all_bytes: int, budget: int, *, header: bool
 ) -> Lines:
     """Compressed files can only be read from their start: take some of them."""
-    step = max(1, len(files) // _PIECES)
-    chosen = files[::step]
-    heads = [_head(path, budget // len(chosen) + 1) for path in chosen]
+    chosen = files[:: max(1, len(files) // _HEADS)]
+    heads = [_head(path, budget // len(chosen) + 1) for path, _ in chosen]
     bodies = [_without_header(data) if header else data for data, _ in heads]
-    data = b"".join(body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies)
-    count = data.count(b"\n")
-    used = sum(taken for _, taken in heads)
-    whole = used >= sum(sizes)
-    return Lines(data, count, count if whole else round(count * sum(sizes) / used), whole)
+    bodies = [body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies]
+    lengths = tuple(body.count(b"\n") for body in bodies)
+    used, read = sum(taken for _, taken in heads), sum(len(data) for data, _ in heads)
+    whole = used >= all_bytes
+    rows = sum(lengths) if whole else round(sum(lengths) * all_bytes / max(used, 1))
+    return Lines(b"".join(bodies), lengths, rows, whole, read, used)
 
 
 def _count_lines(path: Path) -> int:

@@ -144,10 +144,8 @@ def _range_line(row: SpaceRow) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def profile_text(
-    profile: DatasetProfile, *, width: int | None = None, color: bool | None = None
-) -> str:
-    """Return the numbers about a table."""
+def _profile_facts(profile: DatasetProfile) -> dict[str, str]:
+    """Return what is said of the data as a whole; what is not known has no line."""
     estimated = set(profile.estimated)
 
     def marked(field: str, text: str) -> str:
@@ -165,12 +163,49 @@ def profile_text(
         "key skew": marked("key_skew", f"{profile.key_skew:.1%} of the rows share one key"),
         "columns": f"{len(profile.columns)}",
     }
+    if profile.key_top10_share:
+        ratio = profile.key_p99_to_median or 1.0
+        facts["heavy keys"] = marked(
+            "key_top10_share",
+            f"{profile.key_top10_share:.1%} of the rows on ten, 99th percentile {ratio:,.1f}× the "
+            "median",
+        )
+    if profile.sortedness is not None:
+        facts["order"] = marked("sortedness", f"up to {profile.sortedness:.1%} of neighbours")
+    if profile.row_groups is not None:
+        facts["row groups"] = marked("row_groups", f"{profile.row_groups:,}")
+    if profile.codec is not None:
+        ratio_text = f", {profile.compression_ratio:.1f} : 1" if profile.compression_ratio else ""
+        facts["compression"] = marked("compression_ratio", f"{profile.codec}{ratio_text}")
+    if profile.partition_skew is not None:
+        facts["partitions"] = (
+            f"{profile.partition_folders:,}, the largest {profile.partition_skew:,.1f}× the median"
+        )
+    if profile.table_count > 1:
+        few = [f"{t.name} ({t.rows:,} rows, {format_bytes(t.bytes)})" for t in profile.tables[:5]]
+        more = ["…"] if profile.table_count > len(few) else []
+        facts["tables"] = f"{profile.table_count:,}: {', '.join(few + more)}"
+    if profile.estimated and profile.sampled_rows:
+        facts["looked at"] = (
+            f"{profile.sampled_rows:,} rows, {profile.inspected_files:,} files; ≈ is an estimate, "
+            "and so is every distinct count and share of a value below"
+        )
+    return facts
+
+
+def profile_text(
+    profile: DatasetProfile, *, width: int | None = None, color: bool | None = None
+) -> str:
+    """Return the numbers about a table."""
+    facts = _profile_facts(profile)
 
     def draw(console: Console) -> None:
         head = Table.grid(padding=(0, 2))
         for name, value in facts.items():
             head.add_row(name, Text(value, overflow="fold"))
         console.print(head)
+        for caution in profile.cautions:
+            console.print(Text(f"Caution: {caution}.", style="yellow"))
         console.print()
         right = ("nulls", "distinct", "top value")
         table = new_table("column", "type", *right, right=right)
