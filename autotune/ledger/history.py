@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -131,4 +132,5 @@ def _trial(run: Run) -> PastTrial:
         status=Status(tags[f"{TAG}status"]),
         duration_s=metrics.get("duration_s", metrics.get("elapsed_s")),
         cause=Cause(cause) if cause else None,
+        started_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
     )
