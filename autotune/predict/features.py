@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from autotune.domain import Config, DatasetProfile, Machine, PropertyFact, Value
+from autotune.domain import (
+    Config,
+    DatasetProfile,
+    Machine,
+    PropertyFact,
+    Value,
+    WorkloadProfile,
+)
+from autotune.predict.jobs import interplay, job_features
 from autotune.space.units import ParameterType, read_number
 
 FactsOf = Callable[[str | None], Mapping[str, PropertyFact]]
@@ -20,8 +28,9 @@ _MB = float(1 << 20)
 _COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
 _MEMORY_NAMES = re.compile(r"\.memory$|memoryOverhead$|offHeap\.size$")
 _TIME_NAMES = re.compile(r"[iI]nterval|[tT]imeout|[wW]ait|[dD]elay")
+_SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
 _STANDS_FOR = {
-    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "spark.sql.shuffle.partitions"
+    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": _SHUFFLE_PARTITIONS
 }
 
 
@@ -88,11 +97,15 @@ def _number(text: str, kind: Kind) -> float | None:
 
 
 def context_features(
-    profile: DatasetProfile | None, machine: Machine, workload: str
+    profile: DatasetProfile | None,
+    machine: Machine,
+    workload: str,
+    job: WorkloadProfile | None = None,
 ) -> dict[str, float | str]:
     """Return what does not depend on the configuration; logarithms to base 2, sizes in MiB."""
     nan = math.nan
-    return {
+    found: dict[str, float | str] = {**job_features(job, machine)}
+    return found | {
         WORKLOAD: workload or UNKNOWN,
         "data rows": math.log2(1 + profile.rows) if profile else nan,
         "data size": math.log2(1 + profile.bytes / _MB) if profile else nan,
@@ -116,6 +129,7 @@ def config_features(
     profile: DatasetProfile | None,
     machine: Machine,
     facts: Mapping[str, PropertyFact],
+    job: WorkloadProfile | None = None,
 ) -> dict[str, float | str]:
     """Return the features of one configuration; what is unset has Spark's own default.
 
@@ -132,7 +146,9 @@ def config_features(
         else:
             number = None if text is None else _number(text, setting.kind)
             found |= _numeric(setting, number, profile, machine)
-    return found
+    shuffle = _effective(_SHUFFLE_PARTITIONS, config, machine, facts)
+    partitions = None if shuffle is None else _number(shuffle, Kind.COUNT)
+    return found | interplay(job, machine, partitions)
 
 
 def _effective(

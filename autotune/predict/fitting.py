@@ -99,8 +99,9 @@ def _placed(
 ) -> dict[str, float | str]:
     history = lesson.history
     facts = facts_of(history.machine.spark_version)
-    context = context_features(history.profile, history.machine, history.workload)
-    return context | config_features(settings, config, history.profile, history.machine, facts)
+    profile, machine, job = history.profile, history.machine, history.job
+    context = context_features(profile, machine, history.workload, job)
+    return context | config_features(settings, config, profile, machine, facts, job)
 
 
 def _aligned(table: Table, lessons: Sequence[Lessons], common: pd.DataFrame) -> np.ndarray:
@@ -165,6 +166,7 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
             [lesson.configs[digest] for digest in digests],
             baseline=lesson.baseline,
             workload=history.workload,
+            job=history.job,
         )
         truth = np.array([lesson.log_times[digest] for digest in digests])
         guess = np.log([prediction.relative_time for prediction in predictions])
@@ -239,7 +241,8 @@ def _ranges(lessons: Sequence[Lessons]) -> dict[str, tuple[float, float]]:
     seen: dict[str, list[float]] = {}
     for lesson in lessons:
         history = lesson.history
-        for name, value in context_features(history.profile, history.machine, "").items():
+        context = context_features(history.profile, history.machine, "", history.job)
+        for name, value in context.items():
             if isinstance(value, float) and not np.isnan(value):
                 seen.setdefault(name, []).append(value)
     return {name: (min(values), max(values)) for name, values in seen.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from autotune.domain import Machine, Operator, WorkloadProfile
 
@@ -45,21 +44,19 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
 
 
 def interplay(
-    job: WorkloadProfile | None, machine: Machine, counts: Mapping[str, float]
+    job: WorkloadProfile | None, machine: Machine, partitions: float | None
 ) -> dict[str, float]:
     """Return what a number of shuffle partitions means to the job.
 
     Args:
         job: what it does.
         machine: where it runs.
-        counts: the configuration's number of partitions of a shuffle, as ``"partitions"``.
+        partitions: of a shuffle, as the configuration has it.
     """
-    partitions = counts.get("partitions", math.nan)
-    nan = {"job shuffle partition size": math.nan, "job scheduling share": math.nan}
-    if job is None or math.isnan(partitions):
-        return nan
-    exchanges = job.operators.get(Operator.EXCHANGE, 0)
     size, share = math.nan, math.nan
+    if job is None or partitions is None:
+        return {"job shuffle partition size": size, "job scheduling share": share}
+    exchanges = job.operators.get(Operator.EXCHANGE, 0)
     if job.shuffle_bytes is not None:
         each = job.shuffle_bytes / max(exchanges, 1) / max(partitions, 1.0)
         size = math.log2(each / _MIB + _NOTHING)

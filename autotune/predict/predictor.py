@@ -13,7 +13,7 @@ import pandas as pd
 import skops.io
 from pydantic import Field, ValidationError
 
-from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value
+from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError
 from autotune.predict.features import FactsOf, Setting, config_features, context_features
 from autotune.predict.models import TRUSTED_TYPES, spread_between_trees
@@ -94,6 +94,7 @@ class Predictor:
         *,
         baseline: Config | None = None,
         workload: str = "",
+        job: WorkloadProfile | None = None,
     ) -> tuple[Prediction, ...]:
         """Predict each of *configs*, relative to *baseline* (Spark's own defaults if ``None``).
 
@@ -103,10 +104,11 @@ class Predictor:
             configs: Any configurations; what they leave unset has Spark's default.
             baseline: What the job runs with today.
             workload: Its name in earlier studies, where it has one.
+            job: What it does, where that is known.
         """
         if not configs:
             return ()
-        table = self.features(profile, machine, [baseline or Config(), *configs], workload)
+        table = self.features(profile, machine, [baseline or Config(), *configs], workload, job)
         prepared = self.regressor["prepare"].transform(table)
         logs = self.regressor["model"].predict(prepared)
         spread = spread_between_trees(self.regressor["model"], prepared)
@@ -120,12 +122,13 @@ class Predictor:
         machine: Machine,
         configs: Sequence[Config],
         workload: str = "",
+        job: WorkloadProfile | None = None,
     ) -> pd.DataFrame:
         """Return the table that the models take, a row for each of *configs*."""
         facts = self.facts_of(machine.spark_version)
-        context = context_features(profile, machine, workload)
+        context = context_features(profile, machine, workload, job)
         rows = [
-            context | config_features(self.card.settings, config, profile, machine, facts)
+            context | config_features(self.card.settings, config, profile, machine, facts, job)
             for config in configs
         ]
         return pd.DataFrame(rows, columns=list(self.card.columns))

@@ -128,12 +128,16 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
     for number, lesson in enumerate(lessons):
         history = lesson.history
         facts = facts_of(history.machine.spark_version)
-        context = context_features(history.profile, history.machine, history.workload)
+        context = context_features(
+            history.profile, history.machine, history.workload, history.job
+        )
         first = len(rows)
         others = sorted(set(lesson.configs) - {lesson.baseline.digest})
         for digest in [lesson.baseline.digest, *others]:
             config = lesson.configs[digest]
-            own = config_features(settings, config, history.profile, history.machine, facts)
+            own = config_features(
+                settings, config, history.profile, history.machine, facts, history.job
+            )
             rows.append(context | own)
             times.append(lesson.log_times.get(digest, math.nan))
             failed.append(lesson.failures[digest])
@@ -143,7 +147,8 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
     by_workload = len(set(workloads)) > 1
     names = workloads if by_workload else [str(i) for i in study]
     return Table(
-        features=pd.DataFrame(rows),
+        # What nobody knows teaches nothing, and would be drawn among what does.
+        features=pd.DataFrame(rows).dropna(axis="columns", how="all"),
         log_times=np.array(times),
         failed=np.array(failed),
         study=np.array(study),
