@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from autotune.cli_data import data, workloads
+from autotune.cli_data import data, profile, workloads
 from autotune.cli_options import (
     form_option,
     print_result,
@@ -61,40 +61,7 @@ def doctor(spark_home: str | None, storage: str, tracking_uri: str, form: str) -
 
 cli.add_command(workloads)
 cli.add_command(data)
-
-
-@cli.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--sample-rows",
-    type=click.IntRange(min=100),
-    default=100_000,
-    show_default=True,
-    help="Rows whose values are looked at.",
-)
-@click.option(
-    "--max-files",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="Files that are looked into; of more, rows are estimated.",
-)
-@click.option("--column", "columns", multiple=True, metavar="NAME", help="Look at this one only.")
-@form_option
-def profile(
-    paths: tuple[str, ...],
-    sample_rows: int,
-    max_files: int,
-    columns: tuple[str, ...],
-    form: str,
-) -> int:
-    """Describe what a job reads (Parquet, CSV, JSON, ORC; files or folders) in numbers."""
-    from autotune.dataset import profile_dataset
-    from autotune.report import profile_text
-
-    found = profile_dataset(paths, sample_rows=sample_rows, max_files=max_files, columns=columns)
-    print_result(form, profile_text(found), found.model_dump(mode="json"))
-    return 0
+cli.add_command(profile)
 
 
 @cli.group()
@@ -231,7 +198,9 @@ def train(tracking_uri: str, form: str) -> int:
 
 
 @cli.command()
-@click.option("--data", "path", required=True, help="A table, or a folder of tables.")
+@click.option("--data", "path", help="A table, or a folder of tables.")
+@click.option("--eventlog", help="Log of an earlier execution, wherever that was.")
+@click.option("--sql", help="The job is this folder of queries over the tables in --data.")
 @click.option("--workload", help="What the job is called in earlier studies.")
 @click.option("--space", "space_name", default="default", show_default=True)
 @click.option("--master", default="local[*]", show_default=True)
@@ -240,7 +209,9 @@ def train(tracking_uri: str, form: str) -> int:
 @tracking_option
 @form_option
 def recommend(
-    path: str,
+    path: str | None,
+    eventlog: str | None,
+    sql: str | None,
     workload: str | None,
     space_name: str,
     master: str,
@@ -249,12 +220,14 @@ def recommend(
     tracking_uri: str,
     form: str,
 ) -> int:
-    """Predict a good configuration for a table, with no run of the job."""
+    """Predict a good configuration for a job, with no run of it."""
     from autotune.draft import pairs_of
     from autotune.recommendation import recommend as run
 
     answer = run(
         path,
+        eventlog=eventlog,
+        sql=sql,
         workload=workload,
         space=space_name,
         master=master,

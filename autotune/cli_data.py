@@ -1,4 +1,4 @@
-"""The verbs about what comes with autotune: ``workloads`` and ``data``."""
+"""The verbs about data: ``workloads``, ``data`` and ``profile``."""
 
 from __future__ import annotations
 
@@ -59,4 +59,38 @@ def data(
         installation=find_installation(spark_home),
     )
     print_result(form, f"made {made}", {"name": name, "path": str(made)})
+    return 0
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--sample-rows",
+    type=click.IntRange(min=100),
+    default=100_000,
+    show_default=True,
+    help="Rows whose values are looked at.",
+)
+@click.option(
+    "--max-files",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Files that are looked into; of more, rows are estimated.",
+)
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Look at this one only.")
+@form_option
+def profile(
+    paths: tuple[str, ...],
+    sample_rows: int,
+    max_files: int,
+    columns: tuple[str, ...],
+    form: str,
+) -> int:
+    """Describe what a job reads (Parquet, CSV, JSON, ORC; files or folders) in numbers."""
+    from autotune.dataset import profile_dataset
+    from autotune.report import profile_text
+
+    found = profile_dataset(paths, sample_rows=sample_rows, max_files=max_files, columns=columns)
+    print_result(form, profile_text(found), found.model_dump(mode="json"))
     return 0

@@ -1,9 +1,9 @@
 """What comes next in a study: a pure function of the trials so far.
 
 Baseline first, more than once; then an expert's choice for this machine; then what the person
-wants to be tried; then what the search proposes, with promising configurations measured again; at last the winner against the baseline,
-in interleaved blocks of random order. Nothing is remembered between calls, so a study that is
-continued goes on exactly where it stood.
+wants to be tried; then what the search proposes, with promising configurations measured again; at
+last the winner against the baseline, in interleaved blocks of random order. Nothing is remembered
+between calls, so a study that is continued goes on exactly where it stood.
 
 The rules of measuring again (a repeat counts as an execution of the search):
 

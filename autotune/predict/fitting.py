@@ -241,8 +241,7 @@ def _ranges(lessons: Sequence[Lessons]) -> dict[str, tuple[float, float]]:
     seen: dict[str, list[float]] = {}
     for lesson in lessons:
         history = lesson.history
-        context = context_features(history.profile, history.machine, "", history.job)
-        for name, value in context.items():
+        for name, value in context_features(history.profile, history.machine, "").items():
             if isinstance(value, float) and not np.isnan(value):
                 seen.setdefault(name, []).append(value)
     return {name: (min(values), max(values)) for name, values in seen.items()}

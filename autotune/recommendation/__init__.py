@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from autotune.dataset import profile_dataset
-from autotune.domain import DatasetProfile, Machine
-from autotune.errors import NoUsableResult
+from autotune.domain import DatasetProfile, Machine, WorkloadProfile
+from autotune.errors import InputError, NoUsableResult
 from autotune.ledger import Ledger
 from autotune.machine import detect_machine
+from autotune.pathtext import path_of
 from autotune.predict import Predictor
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.candidates import past_baseline
@@ -16,27 +17,33 @@ from autotune.recommendation.ranking import Question, rank
 from autotune.record import StudyHistory
 from autotune.space import Space, bind
 from autotune.spacefile import load_space
-from autotune.spark.installation import find_installation, spark_defaults
+from autotune.spark.eventlog import summarise
+from autotune.spark.explain import explain_queries
+from autotune.spark.installation import Installation, find_installation, spark_defaults
 from autotune.tracking_uri import DEFAULT_TRACKING_URI
 
 __all__ = ["Change", "Question", "Recommendation", "answer", "rank", "recommend"]
 
 
 def recommend(
-    data: str | DatasetProfile,
+    data: str | DatasetProfile | None = None,
     *,
     workload: str | None = None,
+    eventlog: str | None = None,
+    sql: str | None = None,
     space: str = "default",
     master: str = "local[*]",
     spark_home: str | None = None,
     tracking_uri: str = DEFAULT_TRACKING_URI,
     conf: Mapping[str, str] | None = None,
 ) -> Recommendation:
-    """Recommend a configuration for *data*, from what earlier studies taught.
+    """Recommend a configuration for a job, from what earlier studies taught.
 
     Args:
         data: A path that :func:`~autotune.dataset.profile_dataset` reads, or its profile.
         workload: What the job is called in earlier studies.
+        eventlog: A log of an earlier execution of the job, wherever that was: tells what it does.
+        sql: The job is this folder of queries over the tables in *data*; Spark only plans them.
         space: What may be changed: a shipped space or a file.
         master: Where the job will run.
         spark_home: Of the Spark that will run it.
@@ -50,8 +57,11 @@ def recommend(
         NoUsableResult: Nothing was trained yet.
         EnvironmentFault: Spark, Java or MLflow does not answer.
     """
-    profile = data if isinstance(data, DatasetProfile) else profile_dataset(data)
+    if data is None and eventlog is None:
+        raise InputError("recommend: nothing to go by; name the data with --data, or --eventlog")
+    profile = profile_dataset(data) if isinstance(data, str) else data
     installation = find_installation(spark_home)
+    job = _job(data, eventlog, sql, installation)
     found = load_space(space, spark_version=installation.spark_version)
     machine = detect_machine(master, installation)
     ledger = Ledger(tracking_uri)
@@ -74,13 +84,40 @@ def recommend(
         today={**defaults, **today},
         baseline_from=origin,
         workload=workload,
+        job=job,
     )
     return recommendation.model_copy(update={"predictor_version": champion.version})
 
 
+def _job(
+    data: str | DatasetProfile | None,
+    eventlog: str | None,
+    sql: str | None,
+    installation: Installation,
+) -> WorkloadProfile | None:
+    """Return what the job does, where somebody said how to know it."""
+    if eventlog is not None and sql is not None:
+        raise InputError("recommend: --eventlog and --sql both tell of the job; leave one out")
+    if eventlog is not None:
+        found = summarise(path_of(eventlog, where="eventlog")).profile
+        if found is None:
+            message = f"eventlog {eventlog}: no task ended in it"
+            raise InputError(f"{message}; name the log of a whole execution")
+        return found
+    if sql is None:
+        return None
+    if not isinstance(data, str):
+        raise InputError("recommend: --sql needs the tables; name their folder with --data")
+    queries = path_of(sql, where="sql")
+    if not sorted(queries.glob("*.sql")):
+        message = f"sql: '{queries}' holds no .sql file; name a folder of queries"
+        raise InputError(message)
+    return explain_queries(installation, queries=queries, tables=path_of(data, where="data"))
+
+
 def answer(
     predictor: Predictor,
-    profile: DatasetProfile,
+    profile: DatasetProfile | None,
     machine: Machine,
     space: Space,
     *,
@@ -88,23 +125,25 @@ def answer(
     today: Mapping[str, str] | None = None,
     baseline_from: str = "your configuration",
     workload: str | None = None,
+    job: WorkloadProfile | None = None,
 ) -> Recommendation:
     """Recommend with everything at hand: no file, no server and no process is touched.
 
     Args:
         predictor: A fitted one.
-        profile: Of the data.
+        profile: Of the data, where it is known.
         machine: Where the job will run.
         space: What may be changed.
         histories: Studies whose best configurations are candidates.
         today: What the job runs with now.
         baseline_from: Where *today* is known from, in words.
         workload: What the job is called in earlier studies.
+        job: What it does, where that is known.
     """
     today = today or {}
     facts = predictor.facts_of(machine.spark_version)
     bound = bind(space, machine=machine, baseline=today, facts=facts)
-    question = Question(bound, profile, today, baseline_from, workload)
+    question = Question(bound, profile, today, baseline_from, workload, job)
     return rank(predictor, question, histories)
 
 

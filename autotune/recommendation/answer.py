@@ -31,9 +31,9 @@ class Change(Value):
 class Recommendation(Value):
     """A configuration with its predicted gain; "keep your default" is an allowed answer."""
 
-    data: str
+    data: str | None
     machine: Machine
-    profile: DatasetProfile
+    profile: DatasetProfile | None
     workload: str | None = None
     keep_default: bool
     reason: str
@@ -59,11 +59,7 @@ class Recommendation(Value):
 
     def to_text(self) -> str:
         """Return the recommendation for people."""
-        about = (
-            f"{self.data}: {self.profile.rows:,} rows, {format_bytes(self.profile.bytes)} of "
-            f"{self.profile.format} in {self.profile.files} files; {self.machine.master}, "
-            f"{self.machine.slots} slots"
-        )
+        about = self._about()
         if self.keep_default:
             lines = [about, "", f"Keep your configuration: {self.reason}."]
         else:
@@ -83,6 +79,14 @@ class Recommendation(Value):
             f"{self.failure_probability:.0%}. To be sure, measure it: autotune tune"
         )
         return "\n".join(lines)
+
+    def _about(self) -> str:
+        where = f"{self.machine.master}, {self.machine.slots} slots"
+        data = self.profile
+        if data is None:
+            return f"any data; {where}"
+        size = f"{data.rows:,} rows, {format_bytes(data.bytes)} of {data.format}"
+        return f"{self.data}: {size} in {data.files} files; {where}"
 
     def _table(self) -> list[str]:
         width = max(len(change.name) for change in self.changes)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autotune.domain import Config, DatasetProfile
+from autotune.domain import Config, DatasetProfile, WorkloadProfile
 from autotune.predict import Prediction, Predictor
 from autotune.predict.features import context_features
 from autotune.recommendation.answer import Change, Recommendation
@@ -32,11 +32,12 @@ class Question:
     """What is asked: which configuration, for these data, on this space and machine."""
 
     bound: BoundSpace
-    profile: DatasetProfile
+    profile: DatasetProfile | None
     today: Mapping[str, str]
     """All properties that the person sets, those outside of the space too."""
     baseline_from: str = "your configuration"
     workload: str | None = None
+    job: WorkloadProfile | None = None
 
 
 class _Oracle:
@@ -55,6 +56,7 @@ class _Oracle:
             [self._complete(config) for config in configs],
             baseline=self._baseline,
             workload=question.workload or "",
+            job=question.job,
         )
 
     def _complete(self, config: Config) -> Config:
@@ -102,10 +104,10 @@ def rank(
 
 def nearest(histories: Sequence[StudyHistory], question: Question) -> list[StudyHistory]:
     """Return the studies by likeness: same workload first, then data and machine in octaves."""
-    here = context_features(question.profile, question.bound.machine, "")
+    here = context_features(question.profile, question.bound.machine, "", question.job)
 
     def distance(history: StudyHistory) -> tuple[bool, float, str]:
-        there = context_features(history.profile, history.machine, "")
+        there = context_features(history.profile, history.machine, "", history.job)
         total = 0.0
         for name, value in here.items():
             other = there[name]
@@ -201,7 +203,7 @@ def _kept(question: Question, pool: Sequence[Candidate], prediction: Prediction)
     """Return the answer that changes nothing, for others to build on."""
     bound = question.bound
     return Recommendation(
-        data=question.profile.path,
+        data=question.profile.path if question.profile else None,
         machine=bound.machine,
         profile=question.profile,
         workload=question.workload,
@@ -223,6 +225,8 @@ def _cautions(
 ) -> tuple[str, ...]:
     machine, card = question.bound.machine, predictor.card
     found = list(predictor.unfamiliar(question.profile, machine))
+    if question.profile is None:
+        found.append("the data is not known: name it with --data")
     if question.workload is None:
         found.append("which job will run is not known: name it with --workload")
     elif question.workload not in card.workloads:
