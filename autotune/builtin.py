@@ -132,19 +132,19 @@ BUILTINS = (
     _builtin(
         "ingest",
         Dataset(name="feed", options={"for": "ingest"}),
-        (100_000, 300_000, 1_000_000),
+        (50_000, 200_000, 600_000),
         "reading and writing CSV, JSON, Parquet and ORC; codecs and row groups",
     ),
     _builtin(
         "etl",
         Dataset(name="feed", options={"for": "etl"}),
-        (100_000, 300_000, 1_000_000),
+        (50_000, 200_000, 600_000),
         "many small text files, parsing, de-duplication, partitioned writes",
     ),
     _builtin(
         "clicks",
         Dataset(name="clicks"),
-        (100_000, 300_000, 1_000_000),
+        (50_000, 200_000, 600_000),
         "Structured Streaming: micro-batches, state with a watermark, windowed counts",
     ),
     _builtin(

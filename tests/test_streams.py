@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune import noise
+from autotune.cli_tune import _OBJECTIVES
 from autotune.domain import Objective
 from autotune.errors import NoUsableResult
 from autotune.events import Event, EventKind
 from autotune.experiment import Budget
+from autotune.progress import standing
 from autotune.record import Execution, Metrics, Status
 from autotune.spark.eventlog import summarise
 from autotune.spark.logstreams import SAMPLE, StreamMeter
@@ -131,6 +133,15 @@ def test_a_rate_of_an_execution_that_was_cut_off_is_not_stretched(objective: Obj
     value = only(cut.model_copy(update={"execution": execution}), objective=objective).value
     assert value == execution.metrics.model_dump()[objective.value]
     assert only(cut, objective=objective).value is None
+
+
+def test_the_command_line_knows_every_objective() -> None:
+    assert tuple(Objective) == _OBJECTIVES
+
+
+def test_times_of_micro_batches_are_shown_with_their_decimals() -> None:
+    event = Event(kind=EventKind.NOTE, done=3, total=9, best=0.4321, baseline=12.34)
+    assert "best 0.432 (-96 % vs baseline 12.3)" in standing(event)
 
 
 class Streaming:

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 START_S = 1_772_409_600  # 2026-03-02 00:00:00 UTC
 DAY_S = 86_400
 LATE_SHARE, LATE_S, USUAL_S = 0.05, 1_200, 8
+ROWS_PER_FILE = 25_000
 ROWS_PER_USER = 25
 PAGES = 400
 ORIGINS = ("search", "mail", "direct", "advert", "friend")
@@ -33,17 +34,18 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--files", type=int, default=24)
+    parser.add_argument("--files", type=int, help="else one for every 25,000 rows")
     parser.add_argument("--format", choices=("json", "parquet"), default="json")
     options = parser.parse_args()
-    if options.rows < 1 or options.files < 2:
-        parser.error("--rows must be at least 1, --files at least 2")
+    files = options.files or max(2, options.rows // ROWS_PER_FILE)
+    if options.rows < 1 or files < 1:
+        parser.error("--rows and --files must be at least 1")
     spark = SparkSession.builder.appName("autotune clicks data").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     # All columns in one method would be too long for the JVM to compile.
     spark.conf.set("spark.sql.codegen.wholeStage", "false")
     spark.sparkContext.setJobDescription("make clicks")
-    table = clicks(spark, options.rows, options.seed, options.files)
+    table = clicks(spark, options.rows, options.seed, files)
     place = options.to.absolute() / "clicks"
     table.write.mode("overwrite").format(options.format).save(place.as_uri())
     for second, path in enumerate(sorted(place.glob("part-*"))):

@@ -49,7 +49,7 @@ def main() -> None:
     if options.reader == "ingest":
         files = max(2, options.rows // ROWS_PER_FILE)
         rows = spark.range(0, options.rows, 1, files)
-        table = reports(rows, options.rows, options.seed).select(*COLUMNS)
+        table = reports(rows, options.rows, options.seed).select(*COLUMNS).persist()
         for kind in ("csv", "json", "parquet", "orc"):
             spark.sparkContext.setJobDescription(f"make {kind}")
             writer = table.write.mode("overwrite").format(kind)
