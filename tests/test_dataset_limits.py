@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +156,16 @@ def test_an_effort_is_shared_by_size() -> None:
     assert effort.share(500, 1000, sample=True).max_files == 50
     assert effort.share(1, 1000, sample=False) == Effort(0, 1)
     assert effort.files_of(1 << 30) == 16
+
+
+def test_nothing_heavy_is_imported_for_a_parquet_table(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": np.arange(10_000), "b": ["x"] * 10_000}), tmp_path / "t.parquet")
+    program = (
+        "import sys; from autotune.dataset import profile_dataset\n"
+        "profile_dataset(sys.argv[1], sample_rows=1000)\n"
+        "print(*sorted({'pandas', 'pyspark', 'mlflow', 'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == ""

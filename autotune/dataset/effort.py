@@ -9,13 +9,13 @@ from autotune.errors import InputError
 MAX_COLUMNS = 256
 """So many columns, counted with what is nested in them, have their values looked at."""
 
-MAX_FOOTER_BYTES = 32 << 20
+MAX_FOOTER_BYTES = 16 << 20
 """So many bytes of footers are read at most, except that 16 files always are looked into."""
 
 MAX_VISITED_CHUNKS = 50_000
 """Statistics of so many column chunks (column × row group) are read, at about 4 µs each."""
 
-MAX_DECODED_BYTES = 96 << 20
+MAX_DECODED_BYTES = 32 << 20
 """So much of the data is decoded at most, as footers count it."""
 
 

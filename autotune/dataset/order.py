@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from autotune.dataset.sampling import Sample
+from autotune.dataset.sampling import Sample, picked
 
 _IN_ORDER = 0.99
 
@@ -36,12 +36,12 @@ def order_of(values: pa.ChunkedArray, sample: Sample) -> Order | None:
         return None
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    before, after = values.take(pa.array(second - 1)), values.take(pa.array(second))
+    before, after = picked(values, second - 1), picked(values, second)
     up, same = _share(pc.less_equal, before, after), _share(pc.equal, before, after)
     if up is None or same is None:
         return None
     later = sample.starts[1:]
-    edges = values.take(pa.array(later - 1)), values.take(pa.array(later))
+    edges = picked(values, later - 1), picked(values, later)
     down = 1 - up + same
     throughout = (up >= _IN_ORDER and _share(pc.less_equal, *edges) in (None, 1.0)) or (
         down >= _IN_ORDER and _share(pc.greater_equal, *edges) in (None, 1.0)

@@ -11,12 +11,24 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from autotune.dataset.formats import readable
+
+Rows = TypeVar("Rows", pa.Table, pa.ChunkedArray)
+
+
+def picked(rows: Rows, at: npt.NDArray[np.int64]) -> Rows:
+    """Return the rows or values at some places.
+
+    Arrow would import pandas, at half a second, to turn an array of numpy into one of its own.
+    """
+    at = np.ascontiguousarray(at, dtype=np.int64)
+    return rows.take(pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at)]))
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Piece:
         first[-1] = min(first[-1], rows.num_rows - 2)
         at = np.stack([first, first + 1], axis=1).ravel()
         second = np.tile(np.array([False, True]), count)
-        return cls(rows.take(pa.array(at)), second, ~second)
+        return cls(picked(rows, at), second, ~second)
 
     @classmethod
     def joined(cls, pieces: Sequence[Piece]) -> Piece:
@@ -98,7 +110,7 @@ class Sample:
 
     def scattered(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """Return those of *values*, a column of the sample, that stand for the table."""
-        return values if self.counts.all() else values.filter(pa.array(self.counts))
+        return values if self.counts.all() else picked(values, np.flatnonzero(self.counts))
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
