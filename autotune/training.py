@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from statistics import mean
+
+import pandas as pd
 
 from autotune.domain import Value
 from autotune.errors import EnvironmentFault, InputError
 from autotune.ledger import Ledger
 from autotune.ledger.models import CHALLENGER, CHAMPION, Champion, Lesson
-from autotune.predict import TRUSTED_TYPES, Predictor, Score, fit, regrets
+from autotune.predict import Predictor, Score, fit, regrets
+from autotune.recommendation.table import answers, row_of
 from autotune.record import StudyHistory
 from autotune.tracking_uri import DEFAULT_TRACKING_URI
+from autotune.version import __version__
 
 _REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "scipy")
 
@@ -74,9 +79,7 @@ def train(
     histories = ledger.history()
     predictor = fit(histories)
     promote, reason = _better(predictor, _reigning(ledger), histories)
-    registered = ledger.register(
-        predictor.regressor, _lesson(predictor, histories), promote=promote
-    )
+    registered = ledger.register(_lesson(predictor, histories), promote=promote)
     card = predictor.card
     return TrainResult(
         version=registered,
@@ -99,7 +102,7 @@ def load_predictor(champion: Champion) -> Predictor:
     Raises:
         InputError: It was made by another version, or is something else.
     """
-    return Predictor.from_parts(champion.model, champion.files)
+    return Predictor.from_files(champion.files)
 
 
 def _reigning(ledger: Ledger) -> tuple[Predictor | None, str]:
@@ -140,17 +143,18 @@ def as_good(
 
 
 def _lesson(predictor: Predictor, histories: Sequence[StudyHistory]) -> Lesson:
-    card, example = predictor.card, max(histories, key=lambda history: len(history.trials))
-    configs = [trial.config for trial in example.trials[:3]]
-    score = card.score
+    card = predictor.card
+    example = max(histories, key=lambda history: len(history.trials))
+    table = pd.DataFrame([row_of(example.profile, example.machine, example.job)])
     return Lesson(
-        input_example=predictor.features(
-            example.profile, example.machine, configs, example.workload
-        ),
+        serving=Path(__file__).with_name("serving.py"),
+        files=predictor.files(),
+        input_example=table,
+        output_example=answers(predictor, table),
         metrics={
-            "cv_regret": score.regret,
-            "cv_rank_correlation": score.rank_correlation,
-            "cv_mae_log_time": score.mae_log_time,
+            "cv_regret": card.score.regret,
+            "cv_rank_correlation": card.score.rank_correlation,
+            "cv_mae_log_time": card.score.mae_log_time,
             "studies": card.studies,
             "configs": card.configs,
         },
@@ -160,7 +164,8 @@ def _lesson(predictor: Predictor, histories: Sequence[StudyHistory]) -> Lesson:
             "workloads": ", ".join(card.workloads),
         },
         tags={"autotune.training_hash": card.training_hash},
-        files=predictor.parts()[1],
-        requirements=tuple(f"{name}=={version(name)}" for name in _REQUIREMENTS),
-        trusted_types=TRUSTED_TYPES,
+        requirements=(
+            f"spark-autotune=={__version__}",
+            *(f"{name}=={version(name)}" for name in _REQUIREMENTS),
+        ),
     )

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from autotune.domain import Config
 from autotune.errors import InputError, NoUsableResult
-from autotune.predict import TRUSTED_TYPES, Predictor
+from autotune.predict import Predictor
 from autotune.predict import fit as fit_all
 from autotune.predict.features import Kind, config_features, settings_of
+from autotune.predict.known import best_configs
+from autotune.predict.models import TRUSTED_TYPES
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
@@ -187,39 +189,51 @@ def test_the_unfamiliar_is_named(predictor: Predictor) -> None:
     assert any("data size" in said for said in predictor.unfamiliar(profile(900 * GB), machine()))
 
 
-def test_parts_make_the_same_predictor_again(predictor: Predictor) -> None:
+def test_files_make_the_same_predictor_again(predictor: Predictor) -> None:
     import skops.io
 
-    regressor, files = predictor.parts()
-    blob = skops.io.dumps(regressor)
-    assert skops.io.get_untrusted_types(data=blob) == list(TRUSTED_TYPES)
-    again = Predictor.from_parts(skops.io.loads(blob, trusted=list(TRUSTED_TYPES)), files)
+    files = predictor.files()
+    trusted = set(skops.io.get_untrusted_types(data=files["regressor.skops"]))
+    assert trusted <= set(TRUSTED_TYPES)
+    again = Predictor.from_files(files, facts_of=facts_of)
     asked = (profile(GB // 40), machine(), [config(16), config(400, "512m")])
-    facts_again = Predictor(again.regressor, again.failure, again.card, facts_of)
-    assert facts_again.predict(*asked) == predictor.predict(*asked)
-    assert sum(map(len, files.values())) + len(blob) < 10e6
+    assert again.predict(*asked) == predictor.predict(*asked)
+    assert again.known == predictor.known
+    assert sum(map(len, files.values())) < 10e6
+
+
+def test_of_a_study_only_what_may_be_tried_elsewhere_is_remembered(
+    predictor: Predictor, histories: tuple[StudyHistory, ...]
+) -> None:
+    first = next(h for h in histories if h.study == predictor.known[0].study)
+    kept = predictor.known[0]
+    assert kept.profile is not None
+    assert first.profile is not None
+    assert len(kept.profile.columns) == len(first.profile.columns)
+    assert "k" not in {column.name for column in kept.profile.columns}
+    assert best_configs(kept) == best_configs(first)
+    assert len(kept.trials) <= 4 < len(first.trials)
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("changed", "said"),
     [
-        ({}, "missing"),
+        ({"card.json": None}, "card.json is missing"),
+        ({"regressor.skops": None}, "regressor.skops is missing"),
         ({"card.json": b"{}"}, "another version"),
         ({"card.json": b"\xff"}, "another version"),
+        ({"card.json": b'{"schema_version": 99}'}, "newer autotune"),
+        ({"known.json": b"[{}]"}, "another version"),
+        ({"regressor.skops": b"junk"}, r"regressor\.skops can't be loaded"),
+        ({"failure.skops": b"junk"}, r"failure\.skops can't be loaded"),
     ],
 )
-def test_a_model_that_is_none_of_ours(files: dict[str, bytes], said: str) -> None:
+def test_a_model_that_is_none_of_ours(
+    predictor: Predictor, changed: dict[str, bytes | None], said: str
+) -> None:
+    files = {**predictor.files(), **changed}
     with pytest.raises(InputError, match=said):
-        Predictor.from_parts(None, files)
-
-
-def test_a_broken_or_newer_model(predictor: Predictor) -> None:
-    regressor, files = predictor.parts()
-    with pytest.raises(InputError, match=r"failure\.skops can't be loaded"):
-        Predictor.from_parts(regressor, files | {"failure.skops": b"junk"})
-    card = files["card.json"].replace(b'"schema_version": 1', b'"schema_version": 99')
-    with pytest.raises(InputError, match="newer autotune"):
-        Predictor.from_parts(regressor, files | {"card.json": card})
+        Predictor.from_files({name: data for name, data in files.items() if data is not None})
 
 
 def test_the_same_history_gives_the_same_model(histories: tuple[StudyHistory, ...]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sklearn.dummy import DummyRegressor
 
 from autotune.domain import Workload
 from autotune.errors import NoUsableResult
@@ -71,7 +70,7 @@ def ledger(empty_store: Path, tmp_path: Path) -> Ledger:
     return Ledger(f"sqlite:///{store}", tmp_path / "artifacts")
 
 
-def test_from_studies_to_a_champion_and_back(ledger: Ledger) -> None:
+def test_from_studies_to_a_champion_and_back(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(NoUsableResult, match="found 0 studies"):
         train(ledger=ledger)
     for name, workload in (("s1", "a"), ("s2", "b")):
@@ -97,12 +96,18 @@ def test_from_studies_to_a_champion_and_back(ledger: Ledger) -> None:
     assert again.version == "2"
     assert "that version 1 knows too" in again.reason
 
-    stranger = DummyRegressor().fit([[1.0]], [1.0])
-    ledger.register(
-        stranger,
-        Lesson(input_example=pd.DataFrame({"x": [1.0]}), requirements=("scikit-learn",)),
-        promote=True,
+    serving = tmp_path / "serving.py"
+    serving.write_text(
+        "from mlflow.models import set_model\n"
+        "from mlflow.pyfunc.model import PythonModel\n\n"
+        "class Other(PythonModel):\n"
+        "    def predict(self, context, model_input: list[str], params=None) -> list[str]:\n"
+        "        return model_input\n\n"
+        "set_model(Other())\n"
     )
+    table = pd.DataFrame({"x": [1.0]})
+    stranger = Lesson(serving=serving, files={}, input_example=table, output_example=table)
+    ledger.register(stranger, promote=True)
     third = train(ledger=ledger)
     assert third.alias == "champion"
     assert "can't be used (model: card.json is missing" in third.reason

@@ -24,7 +24,7 @@ MODEL_EXPERIMENT: Final = "spark-tuning-predictor"
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 _FOLDER: Final = "model"
-_EXTRA: Final = "autotune"
+_FILES: Final = "predictor"
 
 
 class Lesson(Value):
@@ -32,27 +32,24 @@ class Lesson(Value):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
+    serving: Path
+    """The Python file that MLflow runs to serve the model; it finds the files as ``predictor``."""
+    files: Mapping[str, bytes]
+    """File name → content: the model itself."""
     input_example: Any
     """A few rows as ``predict`` takes them (a pandas table); the signature is read from it."""
-    output_example: Any = None
-    """What ``predict`` answers to it; asked of the model where it is not given."""
+    output_example: Any
+    """What ``predict`` answers to them."""
     metrics: Mapping[str, float] = {}
     params: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
-    files: Mapping[str, bytes] = {}
-    """File name → content, kept in the model's folder and handed back with it."""
     requirements: tuple[str, ...] = ()
     """Of the packages that load it; named, because guessing them takes MLflow a minute."""
-    trusted_types: tuple[str, ...] = ()
-    """Types outside scikit-learn and NumPy that skops may rebuild."""
 
 
 class Champion(Value):
     """The predictor in charge."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    model: Any
     version: str
     run_id: str
     tags: dict[str, str]
@@ -63,12 +60,15 @@ class Champion(Value):
 def register(
     connection: Connection,
     client: MlflowClient,
-    model: object,
     lesson: Lesson,
     *,
     promote: bool,
 ) -> str:
-    """Save *model* without pickle (skops), register it, and point the aliases; its version."""
+    """Save a model as its files and the code that serves them, register it, point the aliases.
+
+    Returns:
+        Its version.
+    """
     experiment_id = connection.experiment_id(client, MODEL_EXPERIMENT)
     run_id = client.create_run(
         experiment_id, run_name=MODEL_NAME, tags=dict(lesson.tags)
@@ -83,10 +83,7 @@ def register(
     )
     with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
         path = Path(folder, _FOLDER)
-        _save(model, lesson, path)
-        for name, content in lesson.files.items():
-            (path / _EXTRA).mkdir(exist_ok=True)
-            (path / _EXTRA / Path(name).name).write_bytes(content)
+        _save(lesson, Path(folder), path)
         client.log_artifacts(run_id, str(path), _FOLDER)
     client.set_terminated(run_id)
     _ensure_model(client)
@@ -99,7 +96,7 @@ def register(
 
 
 def load_champion(client: MlflowClient) -> Champion | None:
-    """Return the model behind the alias ``champion`` with its files, or ``None``.
+    """Return the files of the model behind the alias ``champion``, or ``None``.
 
     Raises:
         EnvironmentFault: it is registered, and can't be loaded.
@@ -107,47 +104,43 @@ def load_champion(client: MlflowClient) -> Champion | None:
     version = _version_of(client, CHAMPION)
     if version is None:
         return None
-    import mlflow.sklearn as flavour
-
     run_id = version.run_id or ""
     with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
         try:
-            path = Path(client.download_artifacts(run_id, _FOLDER, folder))
-            model = flavour.load_model(str(path))  # type: ignore[no-untyped-call]
-            beside = (path / _EXTRA).iterdir() if (path / _EXTRA).is_dir() else ()
-            extra = {file.name: file.read_bytes() for file in beside}
-        except Exception as error:
+            place = f"{_FOLDER}/artifacts/{_FILES}"
+            path = Path(client.download_artifacts(run_id, place, folder))
+            files = {file.name: file.read_bytes() for file in path.iterdir()}
+        except (MlflowException, OSError) as error:
             raise EnvironmentFault(
                 f"model {MODEL_NAME} version {version.version}: can't be loaded"
                 f" ({str(error).splitlines()[0]}): train a new one with `autotune train`"
             ) from error
     run = client.get_run(run_id)
     return Champion(
-        model=model,
         version=str(version.version),
         run_id=run_id,
         tags=dict(version.tags),
         metrics=dict(run.data.metrics),
-        files=extra,
+        files=files,
     )
 
 
-def _save(model: object, lesson: Lesson, path: Path) -> None:
-    import mlflow.sklearn as flavour
+def _save(lesson: Lesson, scratch: Path, path: Path) -> None:
+    from mlflow import pyfunc
     from mlflow.models import infer_signature
 
+    source = scratch / _FILES
+    source.mkdir()
+    for name, content in lesson.files.items():
+        (source / Path(name).name).write_bytes(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice on integer columns is not for our users
-        output = lesson.output_example
-        if output is None:
-            output = model.predict(lesson.input_example)  # type: ignore[attr-defined]
-        flavour.save_model(
-            model,
+        pyfunc.save_model(
             str(path),
-            signature=infer_signature(lesson.input_example, output),
+            python_model=str(lesson.serving),
+            artifacts={_FILES: str(source)},
+            signature=infer_signature(lesson.input_example, lesson.output_example),
             input_example=lesson.input_example,
-            serialization_format=flavour.SERIALIZATION_FORMAT_SKOPS,
-            skops_trusted_types=list(lesson.trusted_types) or None,
             pip_requirements=list(lesson.requirements) or None,
         )
 
@@ -156,7 +149,7 @@ def _ensure_model(client: MlflowClient) -> None:
     try:
         client.create_registered_model(
             MODEL_NAME,
-            description="Relative time of a Spark job with a configuration, learned by autotune.",
+            description="Profiles of data and jobs in, configurations of Spark out; by autotune.",
         )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":

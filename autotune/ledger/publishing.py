@@ -154,21 +154,20 @@ class Ledger:
         with self._connection.asking() as client:
             return histories(client)
 
-    def register(self, model: object, lesson: Lesson, *, promote: bool = False) -> str:
+    def register(self, lesson: Lesson, *, promote: bool = False) -> str:
         """Keep a predictor in the model registry and return its version.
 
         The first one is the champion at once; later ones are challengers unless promoted.
 
         Args:
-            model: what scikit-learn can predict with.
-            lesson: what it was trained on and how good it is.
+            lesson: its files, what it was trained on and how good it is.
             promote: make it the champion.
 
         Raises:
             EnvironmentFault: MLflow does not answer or refuses.
         """
         with self._connection.asking() as client:
-            return register(self._connection, client, model, lesson, promote=promote)
+            return register(self._connection, client, lesson, promote=promote)
 
     def champion(self) -> Champion | None:
         """Return the predictor in charge, or ``None`` when none was registered.

@@ -7,7 +7,14 @@ features that are relative to the machine and the data.
 from __future__ import annotations
 
 from autotune.predict.fitting import fit, regrets
-from autotune.predict.models import TRUSTED_TYPES
-from autotune.predict.predictor import ModelCard, Prediction, Predictor, Score
+from autotune.predict.predictor import ModelCard, Prediction, Predictor, Score, shipped_files
 
-__all__ = ["TRUSTED_TYPES", "ModelCard", "Prediction", "Predictor", "Score", "fit", "regrets"]
+__all__ = [
+    "ModelCard",
+    "Prediction",
+    "Predictor",
+    "Score",
+    "fit",
+    "regrets",
+    "shipped_files",
+]

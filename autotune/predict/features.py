@@ -29,9 +29,7 @@ _COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
 _MEMORY_NAMES = re.compile(r"\.memory$|memoryOverhead$|offHeap\.size$")
 _TIME_NAMES = re.compile(r"[iI]nterval|[tT]imeout|[wW]ait|[dD]elay")
 _SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
-_STANDS_FOR = {
-    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": _SHUFFLE_PARTITIONS
-}
+_STANDS_FOR = {"spark.sql.adaptive.coalescePartitions.initialPartitionNum": _SHUFFLE_PARTITIONS}
 
 
 class Kind(StrEnum):

@@ -18,6 +18,7 @@ from autotune.predict.features import (
     context_features,
     settings_of,
 )
+from autotune.predict.known import remembered
 from autotune.predict.models import REGRESSORS, classifier, fitted_on, preparation
 from autotune.predict.predictor import ModelCard, Predictor, Score
 from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate, usable
@@ -82,7 +83,8 @@ def fit(
         study_regrets=dict(zip([x.key for x in lessons], scored[chosen][1], strict=True)),
         training_hash=hash_of(lessons),
     )
-    return Predictor(fitted, failure, card, facts_of)
+    known = tuple(remembered(lesson.history) for lesson in lessons)
+    return Predictor(fitted, failure, card, known, facts_of)
 
 
 def _common_baselines(

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import pandas as pd
 import skops.io
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError
 from autotune.predict.features import FactsOf, Setting, config_features, context_features
 from autotune.predict.models import TRUSTED_TYPES, spread_between_trees
+from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
 
 CARD_FILE = "card.json"
+REGRESSOR_FILE = "regressor.skops"
 FAILURE_FILE = "failure.skops"
+KNOWN_FILE = "known.json"
+SHIPPED = Path(__file__).parent / "shipped"
+_RETRAIN = "train a new one with `autotune train`"
+_KNOWN = TypeAdapter(tuple[StudyHistory, ...])
 
 
 class Score(Value):
@@ -84,6 +93,8 @@ class Predictor:
     failure: Any | None
     """A classifier of failure over what the pipeline prepares; ``None``: the same for all."""
     card: ModelCard
+    known: tuple[StudyHistory, ...] = ()
+    """Of every study the baseline and the best configurations: what may be tried elsewhere."""
     facts_of: FactsOf = property_facts
 
     def predict(
@@ -154,38 +165,44 @@ class Predictor:
                 )
         return tuple(found)
 
-    def parts(self) -> tuple[Any, dict[str, bytes]]:
-        """Return the regressor, and the files that make a predictor of it again."""
-        files = {CARD_FILE: self.card.model_dump_json(indent=1).encode()}
+    def files(self) -> dict[str, bytes]:
+        """Return the files that make this predictor again: no code in them, no pickle."""
+        found = {
+            CARD_FILE: self.card.model_dump_json(indent=1).encode(),
+            REGRESSOR_FILE: skops.io.dumps(self.regressor, compression=ZIP_DEFLATED),
+            KNOWN_FILE: _KNOWN.dump_json(self.known),
+        }
         if self.failure is not None:
-            files[FAILURE_FILE] = skops.io.dumps(self.failure)
-        return self.regressor, files
+            found[FAILURE_FILE] = skops.io.dumps(self.failure, compression=ZIP_DEFLATED)
+        return found
 
     @classmethod
-    def from_parts(cls, regressor: Any, files: Mapping[str, bytes]) -> Predictor:
-        """Rebuild what :meth:`parts` gave; only types that skops trusts are loaded.
+    def from_files(
+        cls, files: Mapping[str, bytes], *, facts_of: FactsOf = property_facts
+    ) -> Predictor:
+        """Rebuild what :meth:`files` gave; only types that skops trusts are loaded.
 
         Raises:
             InputError: The files are of another version, or not a predictor's.
         """
-        retrain = "train a new one with `autotune train`"
-        if CARD_FILE not in files:
-            raise InputError(f"model: {CARD_FILE} is missing, so it is no predictor; {retrain}")
+        for name in (CARD_FILE, REGRESSOR_FILE, KNOWN_FILE):
+            if name not in files:
+                raise InputError(f"model: {name} is missing, so it is no predictor; {_RETRAIN}")
         try:
             card = ModelCard.model_validate_json(files[CARD_FILE])
         except ValidationError as error:
-            raise InputError(f"model: {CARD_FILE} is of another version; {retrain}") from error
+            if _newer(files[CARD_FILE]):
+                message = f"model: made by a newer autotune; update autotune, or {_RETRAIN}"
+                raise InputError(message) from error
+            raise InputError(f"model: {CARD_FILE} is of another version; {_RETRAIN}") from error
         if card.schema_version > SCHEMA_VERSION:
-            raise InputError(f"model: made by a newer autotune; update autotune, or {retrain}")
+            raise InputError(f"model: made by a newer autotune; update autotune, or {_RETRAIN}")
         try:
-            blob = files.get(FAILURE_FILE)
-            failure = None if blob is None else skops.io.loads(blob, trusted=list(TRUSTED_TYPES))
-        except Exception as error:
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"model: {FAILURE_FILE} can't be loaded ({said}); {retrain}"
-            ) from error
-        return cls(regressor, failure, card)
+            known = _KNOWN.validate_json(files[KNOWN_FILE])
+        except ValidationError as error:
+            raise InputError(f"model: {KNOWN_FILE} is of another version; {_RETRAIN}") from error
+        failure = _loaded(files, FAILURE_FILE) if FAILURE_FILE in files else None
+        return cls(_loaded(files, REGRESSOR_FILE), failure, card, known, facts_of)
 
     @cached_property
     def _failing_class(self) -> int:
@@ -205,3 +222,26 @@ class Predictor:
             failure_probability=float(failing),
             spread=float(spread),
         )
+
+
+def shipped_files() -> dict[str, bytes]:
+    """Return the files of the predictor that comes with autotune; none if there is none."""
+    if not SHIPPED.is_dir():
+        return {}
+    return {file.name: file.read_bytes() for file in sorted(SHIPPED.iterdir())}
+
+
+def _newer(card: bytes) -> bool:
+    try:
+        version = json.loads(card)["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(version, int) and version > SCHEMA_VERSION
+
+
+def _loaded(files: Mapping[str, bytes], name: str) -> Any:
+    try:
+        return skops.io.loads(files[name], trusted=list(TRUSTED_TYPES))
+    except Exception as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"model: {name} can't be loaded ({said}); {_RETRAIN}") from error

@@ -128,9 +128,7 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
     for number, lesson in enumerate(lessons):
         history = lesson.history
         facts = facts_of(history.machine.spark_version)
-        context = context_features(
-            history.profile, history.machine, history.workload, history.job
-        )
+        context = context_features(history.profile, history.machine, history.workload, history.job)
         first = len(rows)
         others = sorted(set(lesson.configs) - {lesson.baseline.digest})
         for digest in [lesson.baseline.digest, *others]:

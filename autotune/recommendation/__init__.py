@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from autotune.dataset import profile_dataset
-from autotune.domain import DatasetProfile, Machine, WorkloadProfile
+from autotune.domain import DatasetProfile, WorkloadProfile
 from autotune.errors import InputError, NoUsableResult
-from autotune.ledger import Ledger
 from autotune.machine import detect_machine
 from autotune.pathtext import path_of
-from autotune.predict import Predictor
+from autotune.predict import Predictor, shipped_files
 from autotune.recommendation.answer import Change, Recommendation
-from autotune.recommendation.candidates import past_baseline
+from autotune.recommendation.asking import answer, starting_point
 from autotune.recommendation.ranking import Question, rank
-from autotune.record import StudyHistory
-from autotune.space import Space, bind
 from autotune.spacefile import load_space
 from autotune.spark.eventlog import summarise
 from autotune.spark.explain import explain_queries
 from autotune.spark.installation import Installation, find_installation, spark_defaults
-from autotune.tracking_uri import DEFAULT_TRACKING_URI
+from autotune.tracking_uri import DEFAULT_TRACKING_URI, sqlite_path
 
-__all__ = ["Change", "Question", "Recommendation", "answer", "rank", "recommend"]
+__all__ = [
+    "Change",
+    "Question",
+    "Recommendation",
+    "answer",
+    "predictor_in_charge",
+    "rank",
+    "recommend",
+    "starting_point",
+]
 
 
 def recommend(
@@ -64,29 +70,48 @@ def recommend(
     job = _job(data, eventlog, sql, installation)
     found = load_space(space, spark_version=installation.spark_version)
     machine = detect_machine(master, installation)
-    ledger = Ledger(tracking_uri)
-    champion = ledger.champion()
-    if champion is None:
-        raise NoUsableResult(
-            "no predictor yet: tune at least two jobs or tables with `autotune tune`, then run "
-            "`autotune train`"
-        )
-    predictor = Predictor.from_parts(champion.model, champion.files)
-    histories = ledger.history()
+    predictor, version = predictor_in_charge(tracking_uri)
     defaults = spark_defaults(installation)
-    today, origin = starting_point(histories, workload, conf)
+    today, origin = starting_point(predictor.known, workload, conf)
     recommendation = answer(
         predictor,
         profile,
         machine,
         found,
-        histories=histories,
         today={**defaults, **today},
         baseline_from=origin,
         workload=workload,
         job=job,
     )
-    return recommendation.model_copy(update={"predictor_version": champion.version})
+    return recommendation.model_copy(update={"predictor_version": version})
+
+
+def predictor_in_charge(tracking_uri: str) -> tuple[Predictor, str]:
+    """Return the champion of the registry, or else the predictor that came with autotune.
+
+    Returns:
+        The predictor, and its version in the registry or ``shipped``.
+
+    Raises:
+        NoUsableResult: There is neither.
+        InputError: It is of another version.
+        EnvironmentFault: MLflow does not answer.
+    """
+    store = sqlite_path(tracking_uri)
+    if store is None or store.expanduser().exists():
+        # MLflow takes seconds to import; right after installation there is nothing in it.
+        from autotune.ledger import Ledger
+
+        champion = Ledger(tracking_uri).champion()
+        if champion is not None:
+            return Predictor.from_files(champion.files), champion.version
+    files = shipped_files()
+    if files:
+        return Predictor.from_files(files), "shipped"
+    raise NoUsableResult(
+        "no predictor yet: tune at least two jobs or tables with `autotune tune`, then run "
+        "`autotune train`"
+    )
 
 
 def _job(
@@ -113,51 +138,3 @@ def _job(
         message = f"sql: '{queries}' holds no .sql file; name a folder of queries"
         raise InputError(message)
     return explain_queries(installation, queries=queries, tables=path_of(data, where="data"))
-
-
-def answer(
-    predictor: Predictor,
-    profile: DatasetProfile | None,
-    machine: Machine,
-    space: Space,
-    *,
-    histories: Sequence[StudyHistory] = (),
-    today: Mapping[str, str] | None = None,
-    baseline_from: str = "your configuration",
-    workload: str | None = None,
-    job: WorkloadProfile | None = None,
-) -> Recommendation:
-    """Recommend with everything at hand: no file, no server and no process is touched.
-
-    Args:
-        predictor: A fitted one.
-        profile: Of the data, where it is known.
-        machine: Where the job will run.
-        space: What may be changed.
-        histories: Studies whose best configurations are candidates.
-        today: What the job runs with now.
-        baseline_from: Where *today* is known from, in words.
-        workload: What the job is called in earlier studies.
-        job: What it does, where that is known.
-    """
-    today = today or {}
-    facts = predictor.facts_of(machine.spark_version)
-    bound = bind(space, machine=machine, baseline=today, facts=facts)
-    question = Question(bound, profile, today, baseline_from, workload, job)
-    return rank(predictor, question, histories)
-
-
-def starting_point(
-    histories: Sequence[StudyHistory], workload: str | None, conf: Mapping[str, str] | None
-) -> tuple[Mapping[str, str], str]:
-    """Return the configuration to compare with, and in words where it is known from."""
-    if conf is not None:
-        return conf, "your configuration"
-    known = [(h, base) for h in histories if (base := past_baseline(h)) is not None]
-    own = [(h, base) for h, base in known if h.workload == workload]
-    if own:
-        history, base = own[-1]
-        return base, f"what study {history.study} started from"
-    if known and all(base == known[0][1] for _, base in known):
-        return known[0][1], "what the earlier studies started from"
-    return {}, "Spark's defaults"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,12 +11,12 @@ from autotune.domain import Config, DatasetProfile
 from autotune.errors import InputError
 from autotune.expert import expert_config
 from autotune.predict.features import FactsOf
-from autotune.record import PastTrial, Purpose, Status, StudyHistory
+from autotune.predict.known import best_configs
+from autotune.record import PastTrial, Purpose, StudyHistory
 from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
 Choice = float | int | str | None
 
-BEST_PER_STUDY = 3
 _NEIGHBOURS = 60
 _SAMPLES = 50
 _MOST_STARTS = 12
@@ -77,7 +76,7 @@ def transferred(
     each partition as there.
     """
     ratio = _data_per_slot(bound, history, profile)
-    for config in _best(history):
+    for config in best_configs(history):
         try:
             choices = _choices(bound, history, config, facts_of)
         except InputError:
@@ -86,22 +85,6 @@ def transferred(
         if ratio is not None:
             scaled = {name: _scaled(bound, name, value, ratio) for name, value in choices.items()}
             yield Candidate(bound.decode(scaled), f"study {history.study}, scaled to the data")
-
-
-def _best(history: StudyHistory) -> list[Config]:
-    """Return the configurations that were faster than that study's baseline, fastest first."""
-    times: dict[str, list[float]] = {}
-    configs: dict[str, Config] = {}
-    failed = {t.config.digest for t in history.trials if t.status is Status.FAILED}
-    for trial in history.trials:
-        if trial.status is Status.SUCCEEDED and trial.duration_s:
-            times.setdefault(trial.config.digest, []).append(trial.duration_s)
-            configs[trial.config.digest] = trial.config
-    median = {digest: statistics.median(values) for digest, values in times.items()}
-    own = next((t for t in history.trials if t.purpose is Purpose.BASELINE), None)
-    limit = median.get(own.config.digest, math.inf) if own else math.inf
-    good = [d for d in median if median[d] < limit and d not in failed]
-    return [configs[d] for d in sorted(good, key=lambda d: median[d])[:BEST_PER_STUDY]]
 
 
 def _choices(

@@ -138,9 +138,7 @@ class Parameter(Value):
         """Whether *text* can be understood as a value; its range is not looked at."""
         if self.type.numeric:
             return read_number(text, self.type, self.bare_unit) is not None
-        if self.type is ParameterType.BOOL:
-            return text.casefold() in {"true", "false"}
-        return text in self.choices
+        return text in (self.choices or ("true", "false"))
 
     def applies_to(self, spark_version: str | None) -> bool:
         """Whether a version of Spark has it; an unknown version has everything."""
