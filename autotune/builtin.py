@@ -113,7 +113,7 @@ BUILTINS = (
     ),
     _builtin(
         "skew",
-        Dataset(name="skewed", options={"hot-share": "0.6"}),
+        Dataset(name="skew", options={"hot-share": "0.8"}),
         (300_000, 1_000_000, 3_000_000),
         "a join and an aggregation with most rows on a few keys",
     ),
