@@ -66,9 +66,10 @@ def distinct_values(counts: Counts, rows: float) -> int:
     """Guess how many distinct values *rows* rows hold, from how often a sample saw each value.
 
     This is the estimator Duj2a of Haas and Stokes, "Estimating the number of classes in a finite
-    population" (Journal of the American Statistical Association 93, 1998, equation 19 with the
-    treatment of frequent classes of section 5): a second-order generalised jackknife, corrected
-    by the estimated variation of the frequencies; values seen more than 50 times are set aside.
+    population" (Journal of the American Statistical Association 93, 1998): a second-order
+    generalised jackknife, corrected by the estimated variation of the frequencies; values seen
+    more than 50 times are set aside. Of samples below some 50,000 it may miss by much where half
+    of the rows are values of their own and half are on a thousand keys.
     The answer is kept between what was seen and what could be: each value seen once may stand for
     as many as there are rows to one of the sample (the bounds of Charikar, Chaudhuri, Motwani
     and Narasayya, PODS 2000). A sample without any repetition tells of none.
