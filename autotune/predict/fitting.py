@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,14 @@ from autotune.predict.features import (
     settings_of,
 )
 from autotune.predict.known import remembered
-from autotune.predict.models import REGRESSORS, classifier, fitted_on, preparation
-from autotune.predict.predictor import ModelCard, Predictor, Score
+from autotune.predict.models import (
+    REGRESSORS,
+    classifier,
+    fitted_on,
+    preparation,
+    spread_between_trees,
+)
+from autotune.predict.predictor import ModelCard, Predictor, Score, doubt
 from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate, usable
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
@@ -28,8 +35,8 @@ from autotune.spark.properties import property_facts
 _MAX_FOLDS = 10
 _MIN_FAILURES = 5
 _SAME_REGRET = 0.005
-_NOISE = 0.08
-"""In log(time): two executions of one configuration differ by less in four of five cases."""
+_MOST_CUBIC = 1500
+_LEAST_NEAR = 50
 
 
 def fit(
@@ -53,12 +60,13 @@ def fit(
         NoUsableResult: There is too little history.
     """
     lessons = digest_histories(histories)
+    models = _sensible(models, sum(len(lesson.configs) for lesson in lessons))
     newest = facts_of(max((v for h in histories if (v := h.machine.spark_version)), default=None))
     settings = settings_of((c for x in lessons for c in x.configs.values()), newest)
     table = tabulate(lessons, settings, facts_of)
     targets = _aligned(table, lessons, _common_baselines(lessons, settings, facts_of))
     left_out = _left_out(models, table, targets)
-    scored = {name: _score(table, left_out[name]) for name in models}
+    scored = {name: _score(table, left_out[name].logs) for name in models}
     scores = {name: score for name, (score, _) in scored.items()}
     chosen = min(
         models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)
@@ -138,9 +146,26 @@ def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
     return folds
 
 
-def _left_out(models: Sequence[str], table: Table, targets: np.ndarray) -> dict[str, np.ndarray]:
-    """Return log(time ÷ baseline time) of each row, by models that had not seen its group."""
+@dataclass(frozen=True)
+class _LeftOut:
+    """What a kind of model says of each row without having seen its group."""
+
+    logs: np.ndarray
+    """log(time ÷ baseline time)."""
+    spread: np.ndarray
+    """Disagreement inside the model, in log(time)."""
+
+
+def _sensible(models: Sequence[str], rows: int) -> list[str]:
+    """Leave out neighbours among a few rows, and what takes their cube where that is minutes."""
+    fine = {"nearest": rows >= _LEAST_NEAR, "gaussian_process": rows <= _MOST_CUBIC}
+    return [name for name in models if fine.get(name, True)]
+
+
+def _left_out(models: Sequence[str], table: Table, targets: np.ndarray) -> dict[str, _LeftOut]:
+    """Ask models about the groups that each of them had not seen."""
     predicted = {name: np.zeros(len(targets)) for name in models}
+    spreads = {name: np.zeros(len(targets)) for name in models}
     known = ~np.isnan(targets)
     for train, test in _folds(table):
         prepare = preparation(table.features).fit(table.features[train])
@@ -148,7 +173,13 @@ def _left_out(models: Sequence[str], table: Table, targets: np.ndarray) -> dict[
         for name in models:
             model = REGRESSORS[name]().fit(seen, targets[train & known])
             predicted[name][test] = model.predict(unseen)
-    return {name: logs - logs[table.baseline_row] for name, logs in predicted.items()}
+            # A study's rows are all left out, or none of them: its baseline is among them.
+            reference = np.searchsorted(np.flatnonzero(test), table.baseline_row[test])
+            spreads[name][test] = spread_between_trees(model, unseen, reference)
+    return {
+        name: _LeftOut(logs - logs[table.baseline_row], spreads[name])
+        for name, logs in predicted.items()
+    }
 
 
 def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str, float]:
@@ -197,20 +228,23 @@ def _score(table: Table, predicted: np.ndarray) -> tuple[Score, list[float]]:
     return score, lost
 
 
-def _residual_interval(table: Table, predicted: np.ndarray) -> tuple[float, float]:
+def _residual_interval(table: Table, left_out: _LeftOut) -> tuple[float, float]:
     """Return how far left-out times lay from their prediction: 10th and 90th percentile.
 
-    Of few residuals the outer ones are taken, as in split conformal prediction (Lei and others,
-    JASA 2018). At least the noise between two executions of one configuration is allowed for.
+    In units of :func:`~autotune.predict.predictor.doubt`, so that the interval is wide where the
+    model is in two minds. Of few residuals the outer ones are taken, as in split conformal
+    prediction with normalised residuals (Lei and others, JASA 2018, section 5.2). At least the
+    noise between two executions of one configuration is allowed for.
     """
-    search = np.arange(len(predicted)) != table.baseline_row
-    residuals = (table.log_times - predicted)[search & ~np.isnan(table.log_times)]
+    search = np.arange(len(left_out.logs)) != table.baseline_row
+    told = search & ~np.isnan(table.log_times)
+    residuals = (table.log_times - left_out.logs)[told] / doubt(left_out.spread[told])
     if not len(residuals):
-        return -_NOISE, _NOISE
+        return -1.0, 1.0
     level = min(1.0, np.ceil((len(residuals) + 1) * 0.9) / len(residuals))
     low = np.quantile(residuals, 1 - level, method="lower")
     high = np.quantile(residuals, level, method="higher")
-    return float(min(low, -_NOISE)), float(max(high, _NOISE))
+    return float(min(low, -1.0)), float(max(high, 1.0))
 
 
 def _fit_failure(table: Table, prepared: np.ndarray) -> tuple[Any | None, float]:

@@ -58,5 +58,6 @@ def starting_point(
         history, base = own[-1]
         return base, f"what study {history.study} started from"
     if known and all(base == known[0][1] for _, base in known):
-        return known[0][1], "what the earlier studies started from"
+        start = known[0][1]
+        return start, "what the earlier studies started from" if start else "Spark's defaults"
     return {}, "Spark's defaults"

@@ -80,10 +80,10 @@ def rank(
         bound, near[:_SOURCES], question.profile, facts_of=predictor.facts_of, seed=seed
     )
     predictions = oracle.ask([candidate.config for candidate in pool])
-    best = _best(pool, predictions)
+    best = preferred(predictions, [candidate.tried for candidate in pool])[0]
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
     answer = _kept(question, pool, prediction)
-    keep, reason = _verdict(prediction, changed=config.digest != bound.baseline.digest)
+    keep, reason = verdict(prediction, changed=config.digest != bound.baseline.digest)
     cautions = _cautions(predictor, question, histories)
     similar = tuple(history.study for history in near[:_SIMILAR])
     update = {"cautions": cautions, "similar_studies": similar, "reason": reason}
@@ -118,18 +118,26 @@ def nearest(histories: Sequence[StudyHistory], question: Question) -> list[Study
     return sorted(histories, key=distance)
 
 
-def _best(pool: Sequence[Candidate], predictions: Sequence[Prediction]) -> int:
-    """Return the winner's place; what was tried nowhere has to be better by more than a little."""
+def preferred(predictions: Sequence[Prediction], tried: Sequence[bool]) -> list[int]:
+    """Return the places of candidates, the best first; the baseline's prediction is the first.
+
+    What was tried nowhere has to be better by more than a little, what is likely to fail comes
+    after all else.
+
+    Args:
+        predictions: Of each candidate.
+        tried: Whether it did well somewhere, or is what people who know Spark would set.
+    """
     allowed = max(MOST_FAILURE, predictions[0].failure_probability + _FAILURE_MARGIN)
 
     def cost(place: int) -> float:
         prediction = predictions[place]
         if place and prediction.failure_probability > allowed:
             return math.inf
-        doubt = _SPREAD_WEIGHT * prediction.spread + (0 if pool[place].tried else _UNTRIED)
+        doubt = _SPREAD_WEIGHT * prediction.spread + (0 if tried[place] else _UNTRIED)
         return round(math.log(prediction.relative_time) + doubt, 3)
 
-    return min(range(len(predictions)), key=cost)
+    return sorted(range(len(predictions)), key=cost)
 
 
 def _changed(config: Config, baseline: Config) -> list[str]:
@@ -185,8 +193,13 @@ def _changes(
     return tuple(sorted(found, key=lambda change: (round(change.effect, 3), change.name)))
 
 
-def _verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
-    """Return whether to keep the default, and why."""
+def verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
+    """Return whether to keep the default, and why.
+
+    Args:
+        prediction: Of the best candidate.
+        changed: Whether it is another configuration than the default.
+    """
     gain = 1 - prediction.relative_time
     if not changed or gain <= 0:
         return True, "nothing is predicted to be faster"

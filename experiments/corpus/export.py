@@ -13,13 +13,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from autotune.corpus import write_corpus
 from autotune.ledger import Ledger
 from autotune.record import PastTrial, Purpose, Status, StudyHistory
+from autotune.space import bind
+from autotune.spacefile import load_space
+from autotune.spark.properties import property_facts
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from collect import FOLDER, places_of
+from collect import FOLDER, places_of, starts_of
 from groups import POINTS, groups
 
 
@@ -41,11 +46,31 @@ def main() -> None:
     histories = [h for h in Ledger(str(uri)).history() if h.study in order and finished(h)]
     histories.sort(key=lambda history: order.index(history.study))
     write_corpus(histories, options.to)
+    points = pd.DataFrame([row for history in histories for row in points_of(history)])
+    points.to_parquet(options.to / "points.parquet", index=False, compression="zstd")
     for history in histories:
         print(line_of(history))
     executions = sum(len(history.trials) for history in histories)
     print(f"{len(histories)} groups of {len({h.workload for h in histories})} workloads,")
     print(f"{executions} executions, {sum(map(failures, histories))} of them failed")
+
+
+def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
+    """Return which configuration of a group stands for which point of the plan."""
+    version = history.machine.spark_version
+    bound = bind(
+        load_space("default", spark_version=version),
+        machine=history.machine,
+        baseline={},
+        facts=property_facts(version),
+    )
+    found = [bound.adjusted(wishes).digest for wishes in starts_of(bound)]
+    tried = {trial.config.digest for trial in history.trials}
+    return [
+        {"study": history.study, "point": point, "config": digest}
+        for point, digest in enumerate(found)
+        if digest in tried
+    ]
 
 
 def line_of(history: StudyHistory) -> str:

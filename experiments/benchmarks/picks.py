@@ -1,0 +1,148 @@
+"""Ways to pick a configuration for a job that was never tuned, the predictor among others.
+
+Each takes the groups to learn from and the group that was left out, and returns what was measured
+in it, best first. A pick of ``baseline`` is "keep your default", a gain of zero.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+
+from autotune.domain import Config
+from autotune.predict import Predictor, fit
+from autotune.predict.features import FactsOf, context_features
+from autotune.recommendation.ranking import preferred, verdict
+from autotune.record import StudyHistory
+
+BASELINE, EXPERT = "baseline", "expert"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of the corpus: what was measured in it, by a name that all groups share."""
+
+    history: StudyHistory
+    configs: dict[str, Config]
+    """``baseline``, ``expert`` or the number of a point → configuration; measured ones only."""
+    logs: dict[str, float]
+    """The same → log(time ÷ baseline); those that failed are missing."""
+    noise: float
+    """Standard deviation of one measurement, in log(time)."""
+
+    @property
+    def best(self) -> float:
+        """What the fastest took, as log(time ÷ baseline)."""
+        return min(self.logs.values())
+
+
+Pick = Callable[[Sequence[Group], Group], list[str]]
+
+
+def default(train: Sequence[Group], group: Group) -> list[str]:
+    """Keep what there is."""
+    return [BASELINE]
+
+
+def expert(train: Sequence[Group], group: Group) -> list[str]:
+    """Do what the rules say."""
+    return [EXPERT, BASELINE]
+
+
+def best_single(train: Sequence[Group], group: Group) -> list[str]:
+    """Take what was best on average elsewhere; a failure counts as twice the time."""
+    return _by_mean(train, group, [1.0] * len(train))
+
+
+def nearest(train: Sequence[Group], group: Group) -> list[str]:
+    """Take what was best in the most similar group."""
+    near = min(train, key=lambda other: _distance(other, group))
+    return _by_mean([near], group, [1.0])
+
+
+def random_five(train: Sequence[Group], group: Group) -> list[str]:
+    """Try five at random."""
+    names = sorted(set(group.configs) - {BASELINE})
+    random.Random(group.history.study).shuffle(names)
+    return names
+
+
+def forest_on_knobs(train: Sequence[Group], group: Group) -> list[str]:
+    """Regress the configuration itself: points of the cube as labels of what was best there."""
+    names = sorted({name for each in train for name in each.configs} & set(group.configs))
+    contexts = np.array([_context(each) for each in train])
+    found = np.array([[float(_best_name(each) == name) for name in names] for each in train])
+    model = RandomForestRegressor(n_estimators=100, random_state=0).fit(contexts, found)
+    scores = np.atleast_1d(model.predict([_context(group)])[0])
+    return [names[place] for place in np.argsort(-scores, kind="stable")]
+
+
+def predictor_pick(facts_of: FactsOf | None = None, *, with_job: bool = True) -> Pick:
+    """Return the predictor as a way to pick, with or without profiles of the jobs."""
+    fitted: dict[tuple[str, ...], Predictor] = {}
+
+    def pick(train: Sequence[Group], group: Group) -> list[str]:
+        key = tuple(each.history.study for each in train)
+        if key not in fitted:
+            histories = [each.history for each in train]
+            if not with_job:
+                histories = [h.model_copy(update={"job": None}) for h in histories]
+            fitted[key] = fit(histories, **({"facts_of": facts_of} if facts_of else {}))
+        names = [BASELINE, *sorted(set(group.configs) - {BASELINE})]
+        history = group.history
+        told = fitted[key].predict(
+            history.profile,
+            history.machine,
+            [group.configs[name] for name in names],
+            baseline=group.configs[BASELINE],
+            job=history.job if with_job else None,
+        )
+        order = preferred(told, [True] * len(names))
+        keep, _ = verdict(told[order[0]], changed=order[0] != 0)
+        ranked = [names[place] for place in order]
+        return [BASELINE, *(n for n in ranked if n != BASELINE)] if keep else ranked
+
+    return pick
+
+
+def measured_once(train: Sequence[Group], group: Group) -> list[str]:
+    """Execute everything once more and take the fastest: what noise allows, at best."""
+    draw = random.Random(group.history.study)
+    told = {
+        name: value + (draw.gauss(0, group.noise) if name != BASELINE else 0.0)
+        for name, value in sorted(group.logs.items())
+    }
+    return sorted(told, key=lambda name: told[name])
+
+
+def _by_mean(train: Sequence[Group], group: Group, weights: Sequence[float]) -> list[str]:
+    means = {}
+    for name in sorted(group.configs):
+        told = [
+            (weight, each.logs.get(name, math.log(2)))
+            for each, weight in zip(train, weights, strict=True)
+            if name in each.configs
+        ]
+        if told:
+            means[name] = sum(w * value for w, value in told) / sum(w for w, _ in told)
+    return sorted(means, key=lambda name: means[name])
+
+
+def _best_name(group: Group) -> str:
+    return min(group.logs, key=lambda name: group.logs[name])
+
+
+def _context(group: Group) -> list[float]:
+    history = group.history
+    found = context_features(history.profile, history.machine, "", history.job)
+    numbers = [value for value in found.values() if isinstance(value, float)]
+    return [0.0 if math.isnan(value) else value for value in numbers]
+
+
+def _distance(one: Group, other: Group) -> float:
+    return sum(abs(a - b) for a, b in zip(_context(one), _context(other), strict=True))
