@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 
 from autotune import builtin, datagen, tpch
 from autotune.datagen import make_data
+from autotune.draft import DataDraft
 from autotune.errors import EnvironmentFault, InputError
+from autotune.plan import read_experiment
 from autotune.workloads import sql, taxi_data
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def test_builtin_programs_are_there_and_need_no_pyspark() -> None:
@@ -24,6 +28,23 @@ def test_builtin_programs_are_there_and_need_no_pyspark() -> None:
         assert "{output}" in found.arguments
     code = "import sys, autotune.builtin, autotune.datagen; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("found", builtin.BUILTINS, ids=lambda found: found.name)
+def test_every_builtin_has_data_an_experiment_and_a_page(found: builtin.Builtin) -> None:
+    assert found.dataset is not None
+    assert found.dataset.program.is_file()
+    assert list(found.rows) == list(builtin.Size)
+    assert list(found.rows.values()) == sorted(set(found.rows.values()))
+    draft = read_experiment(found.name)
+    assert draft.workload.builtin == found.name
+    assert isinstance(draft.data, DataDraft)
+    assert draft.data.make == found.name
+    listed = (DOCS / "workloads.md").read_text(encoding="utf-8")
+    assert f"`{found.name}`" in listed
+    assert ", ".join(f"{rows:,}" for rows in found.rows.values()) in listed
+    assert found.stresses in listed
+    assert found.name == "taxi" or (DOCS / "workloads" / f"{found.name}.md").is_file()
 
 
 def test_an_unknown_builtin_names_the_known_ones() -> None:
