@@ -12,10 +12,11 @@ import pandas as pd
 from autotune.domain import Value
 from autotune.errors import EnvironmentFault, InputError
 from autotune.ledger import Ledger
-from autotune.ledger.models import CHALLENGER, CHAMPION, Champion, Lesson
+from autotune.ledger.models import CHALLENGER, CHAMPION, MODEL_NAME, Champion, Lesson
 from autotune.predict import Predictor, Score, fit, regrets
 from autotune.recommendation.table import answers, row_of
 from autotune.record import StudyHistory
+from autotune.redaction import without_login
 from autotune.tracking_uri import DEFAULT_TRACKING_URI
 from autotune.version import __version__
 
@@ -55,6 +56,10 @@ class TrainResult(Value):
                 f"{score.mae_log_time:>18.3f}{mark}"
             )
         lines.append(f"Registered as version {self.version}, {self.alias}: {self.reason}.")
+        lines.append(
+            f"To serve it: MLFLOW_TRACKING_URI={without_login(self.tracking_uri)} mlflow models serve "
+            f"-m models:/{MODEL_NAME}@{CHAMPION} --env-manager local"
+        )
         return "\n".join(lines)
 
 
