@@ -56,10 +56,9 @@ class TrainResult(Value):
                 f"{score.mae_log_time:>18.3f}{mark}"
             )
         lines.append(f"Registered as version {self.version}, {self.alias}: {self.reason}.")
-        lines.append(
-            f"To serve it: MLFLOW_TRACKING_URI={without_login(self.tracking_uri)} mlflow models serve "
-            f"-m models:/{MODEL_NAME}@{CHAMPION} --env-manager local"
-        )
+        where = f"MLFLOW_TRACKING_URI={without_login(self.tracking_uri)}"
+        model = f"models:/{MODEL_NAME}@{CHAMPION}"
+        lines.append(f"To serve it: {where} mlflow models serve -m {model} --env-manager local")
         return "\n".join(lines)
 
 
