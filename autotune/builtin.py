@@ -72,7 +72,7 @@ BUILTINS = (
     _builtin(
         "partitions",
         _RECORDS,
-        (10_000, 1_000_000, 10_000_000),
+        (10_000, 300_000, 2_000_000),
         "what a partition more or less costs: one aggregation at 1, 2, 4, 8, 16 … of them",
     ),
     _builtin(
@@ -90,7 +90,7 @@ BUILTINS = (
     _builtin(
         "windows",
         _RECORDS,
-        (100_000, 400_000, 1_500_000),
+        (50_000, 200_000, 1_000_000),
         "sorting within groups: ranks, running sums, gaps",
     ),
     _builtin(

@@ -216,6 +216,7 @@ class PastTrial(Value):
     status: Status
     duration_s: float | None
     cause: Cause | None = None
+    origin: Origin | None = None
     started_at: datetime | None = None
 
 

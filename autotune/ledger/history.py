@@ -22,7 +22,7 @@ from autotune.ledger.entries import (
     TRIAL_KIND,
     UNSET,
 )
-from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
+from autotune.record import Cause, Origin, PastTrial, Purpose, Status, StudyHistory
 from autotune.redaction import HIDDEN
 
 _PAGE: Final = 1000
@@ -132,5 +132,6 @@ def _trial(run: Run) -> PastTrial:
         status=Status(tags[f"{TAG}status"]),
         duration_s=metrics.get("duration_s", metrics.get("elapsed_s")),
         cause=Cause(cause) if cause else None,
+        origin=Origin(origin) if (origin := tags.get(f"{TAG}origin")) else None,
         started_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from scipy.stats import spearmanr
 from sklearn.model_selection import GroupKFold
 
 from autotune.domain import Config
+from autotune.predict.failing import fit_failure
 from autotune.predict.features import (
     FactsOf,
     Setting,
@@ -22,18 +22,17 @@ from autotune.predict.features import (
 from autotune.predict.known import remembered
 from autotune.predict.models import (
     REGRESSORS,
-    classifier,
     fitted_on,
     preparation,
     spread_between_trees,
 )
-from autotune.predict.predictor import ModelCard, Predictor, Score, doubt
+from autotune.predict.predictor import ModelCard, Predictor, RuleScore, Score, doubt
+from autotune.predict.reach import Reach, reach_of
 from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate, usable
-from autotune.record import StudyHistory
+from autotune.record import Origin, StudyHistory
 from autotune.spark.properties import property_facts
 
 _MAX_FOLDS = 10
-_MIN_FAILURES = 5
 _SAME_REGRET = 0.005
 _MOST_CUBIC = 1500
 _LEAST_NEAR = 50
@@ -73,7 +72,7 @@ def fit(
     )
     known = ~np.isnan(targets)
     fitted = fitted_on(chosen, table.features, known, targets)
-    failure, prior = _fit_failure(table, fitted["prepare"].transform(table.features))
+    failure, prior = fit_failure(table, fitted["prepare"].transform(table.features), _folds(table))
     low, high = _residual_interval(table, left_out[chosen])
     card = ModelCard(
         settings=settings,
@@ -85,6 +84,8 @@ def fit(
         residual_high=high,
         failure_prior=prior,
         ranges=_ranges(lessons),
+        reach=_reach(lessons),
+        rules=_rules(lessons),
         workloads=tuple(sorted({x.history.workload for x in lessons})),
         studies=len(lessons),
         configs=int(known.sum()),
@@ -247,30 +248,21 @@ def _residual_interval(table: Table, left_out: _LeftOut) -> tuple[float, float]:
     return float(min(low, -1.0)), float(max(high, 1.0))
 
 
-def _fit_failure(table: Table, prepared: np.ndarray) -> tuple[Any | None, float]:
-    """Return a classifier of failure if it beats the plain share of failures, and that share."""
-    failed = (table.failed >= 0.5).astype(int)
-    prior = (failed.sum() + 0.5) / (len(failed) + 1)
-    if failed.sum() < _MIN_FAILURES or failed.all():
-        return None, float(prior)
-    guesses = np.full(len(failed), prior)
-    plain = guesses.copy()
-    for train, test in _folds(table):
-        plain[test] = failed[train].mean()
-        guesses[test] = _fitted_probability(prepared, failed, train, test)
-    if np.mean((guesses - failed) ** 2) >= np.mean((plain - failed) ** 2):
-        return None, float(prior)
-    return classifier().fit(prepared, failed), float(prior)
+def _reach(lessons: Sequence[Lessons]) -> Reach:
+    histories = [lesson.history for lesson in lessons]
+    contexts = [context_features(h.profile, h.machine, "", h.job) for h in histories]
+    return reach_of(contexts, [history.workload for history in histories])
 
 
-def _fitted_probability(
-    prepared: np.ndarray, failed: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> np.ndarray | float:
-    if len(np.unique(failed[train])) < 2:
-        return float(failed[train].mean())
-    model = classifier().fit(prepared[train], failed[train])
-    found: np.ndarray = model.predict_proba(prepared[test])[:, 1]
-    return found
+def _rules(lessons: Sequence[Lessons]) -> RuleScore | None:
+    ratios = []
+    for lesson in lessons:
+        tried = {t.config.digest for t in lesson.history.trials if t.origin is Origin.EXPERT}
+        ratios += [np.exp(lesson.log_times[d]) for d in sorted(tried) if d in lesson.log_times]
+    if not ratios:
+        return None
+    low, median, high = (float(np.quantile(ratios, share)) for share in (0.1, 0.5, 0.9))
+    return RuleScore(studies=len(ratios), median=median, low=low, high=high)
 
 
 def _ranges(lessons: Sequence[Lessons]) -> dict[str, tuple[float, float]]:

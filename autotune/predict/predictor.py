@@ -20,6 +20,7 @@ from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Val
 from autotune.errors import InputError
 from autotune.predict.features import FactsOf, Setting, config_features, context_features
 from autotune.predict.models import TRUSTED_TYPES, spread_between_trees
+from autotune.predict.reach import Reach
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
 
@@ -56,6 +57,16 @@ class Prediction(Value):
     """Disagreement inside the model, in log(time)."""
 
 
+class RuleScore(Value):
+    """How the expert's rules did in the studies that tried them: time ÷ baseline time."""
+
+    studies: int
+    median: float
+    low: float
+    high: float
+    """10th and 90th percentile of the studies."""
+
+
 class ModelCard(Value):
     """Everything about a predictor but its weights."""
 
@@ -73,6 +84,9 @@ class ModelCard(Value):
     failure_prior: float
     ranges: dict[str, tuple[float, float]]
     """Context feature → smallest and largest value seen in training."""
+    reach: Reach
+    rules: RuleScore | None = None
+    """``None``: no study tried them."""
     workloads: tuple[str, ...]
     studies: int = Field(ge=1)
     configs: int
@@ -145,6 +159,12 @@ class Predictor:
             for config in configs
         ]
         return pd.DataFrame(rows, columns=list(self.card.columns))
+
+    def distance(
+        self, profile: DatasetProfile | None, machine: Machine, job: WorkloadProfile | None
+    ) -> float:
+        """Return how far a question lies from what was learned from; above 1 is too far."""
+        return self.card.reach.distance(context_features(profile, machine, "", job))
 
     def unfamiliar(self, profile: DatasetProfile | None, machine: Machine) -> tuple[str, ...]:
         """Say in words what about the data and the machine lies outside of what was learned from.

@@ -12,7 +12,8 @@ from autotune.pathtext import path_of
 from autotune.predict import Predictor, shipped_files
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.asking import answer, starting_point
-from autotune.recommendation.ranking import Question, rank
+from autotune.recommendation.question import Question
+from autotune.recommendation.ranking import rank
 from autotune.spacefile import load_space
 from autotune.spark.eventlog import summarise
 from autotune.spark.explain import explain_queries

@@ -52,6 +52,8 @@ class Recommendation(Value):
     cautions: tuple[str, ...] = ()
     similar_studies: tuple[str, ...] = ()
     """The earlier studies that are most like this one, the nearest first."""
+    outside: bool = False
+    """It is about something too far from all that was learned from: then no model was asked."""
     candidates_considered: int
     origin: str = "baseline"
     """Where the winner came from: a study, the expert rules, or a sample."""
@@ -68,6 +70,7 @@ class Recommendation(Value):
                 "",
                 f"Predicted {self.predicted_speedup:.2f}× as fast as {self.baseline_from} "
                 f"(four in five times {self.low:.2f}–{self.high:.2f}); not measured on this data.",
+                *([f"{self.reason[:1].upper()}{self.reason[1:]}."] if self.outside else []),
                 "",
                 *self._table(),
             ]
@@ -95,6 +98,7 @@ class Recommendation(Value):
             was, now = (
                 text if text is not None else "(unset)" for text in (change.was, change.now)
             )
-            lines.append(f"{change.name:<{width}}  {was} -> {now}  {change.effect_text}")
+            effect = "" if self.outside else f"  {change.effect_text}"
+            lines.append(f"{change.name:<{width}}  {was} -> {now}{effect}")
             lines += textwrap.wrap(change.why, 96, initial_indent="    ", subsequent_indent="    ")
         return lines

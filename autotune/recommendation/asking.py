@@ -8,7 +8,8 @@ from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.predict import Predictor
 from autotune.recommendation.answer import Recommendation
 from autotune.recommendation.candidates import past_baseline
-from autotune.recommendation.ranking import Question, rank
+from autotune.recommendation.question import Question
+from autotune.recommendation.ranking import rank
 from autotune.record import StudyHistory
 from autotune.space import Space, bind
 

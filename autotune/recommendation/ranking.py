@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from autotune.domain import Config, DatasetProfile, WorkloadProfile
+from autotune.domain import Config
 from autotune.predict import Prediction, Predictor
-from autotune.predict.features import context_features
 from autotune.recommendation.answer import Change, Recommendation
-from autotune.recommendation.candidates import Candidate, candidates
+from autotune.recommendation.candidates import candidates
+from autotune.recommendation.outside import by_rules
+from autotune.recommendation.question import (
+    SIMILAR,
+    SMALLEST_GAIN,
+    Question,
+    cautions,
+    kept_default,
+    nearest,
+)
 from autotune.record import StudyHistory
 from autotune.space import BoundSpace
 
@@ -20,24 +27,8 @@ _FAILURE_MARGIN = 0.03
 _SPREAD_WEIGHT = 1.0
 _UNTRIED = 0.03
 """In log(time): what a model finds by looking at many is partly luck."""
-_SMALLEST_GAIN = 0.03
-"""Less than this can't be told from noise on any machine."""
 _NO_EFFECT = 0.005
-_SIMILAR = 3
 _SOURCES = 5
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked: which configuration, for these data, on this space and machine."""
-
-    bound: BoundSpace
-    profile: DatasetProfile | None
-    today: Mapping[str, str]
-    """All properties that the person sets, those outside of the space too."""
-    baseline_from: str = "your configuration"
-    workload: str | None = None
-    job: WorkloadProfile | None = None
 
 
 class _Oracle:
@@ -71,8 +62,11 @@ def rank(
 
     The best candidate is the one with the least predicted time plus its uncertainty, among those
     that are unlikely to fail. Changes without a predicted effect are taken back. The answer is
-    "keep your default" unless the whole interval of the gain lies above no gain.
+    "keep your default" unless the whole interval of the gain lies above no gain. About what is
+    too far from all that was learned from, the model is not asked (``outside.by_rules``).
     """
+    if predictor.distance(question.profile, question.bound.machine, question.job) > 1:
+        return by_rules(predictor, question, nearest(histories, question))
     oracle = _Oracle(predictor, question)
     bound = question.bound
     near = nearest(histories, question)
@@ -82,11 +76,11 @@ def rank(
     predictions = oracle.ask([candidate.config for candidate in pool])
     best = preferred(predictions, [candidate.tried for candidate in pool])[0]
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
-    answer = _kept(question, pool, prediction)
+    answer = kept_default(question, len(pool), prediction)
     keep, reason = verdict(prediction, changed=config.digest != bound.baseline.digest)
-    cautions = _cautions(predictor, question, histories)
-    similar = tuple(history.study for history in near[:_SIMILAR])
-    update = {"cautions": cautions, "similar_studies": similar, "reason": reason}
+    warned = cautions(predictor, question, histories)
+    similar = tuple(history.study for history in near[:SIMILAR])
+    update = {"cautions": warned, "similar_studies": similar, "reason": reason}
     if keep:
         return answer.model_copy(update=update)
     gained = {
@@ -100,22 +94,6 @@ def rank(
         "origin": pool[best].origin,
     }
     return answer.model_copy(update=update | gained)
-
-
-def nearest(histories: Sequence[StudyHistory], question: Question) -> list[StudyHistory]:
-    """Return the studies by likeness: same workload first, then data and machine in octaves."""
-    here = context_features(question.profile, question.bound.machine, "", question.job)
-
-    def distance(history: StudyHistory) -> tuple[bool, float, str]:
-        there = context_features(history.profile, history.machine, "", history.job)
-        total = 0.0
-        for name, value in here.items():
-            other = there[name]
-            if isinstance(value, float) and isinstance(other, float):
-                total += 2.0 if math.isnan(value) or math.isnan(other) else abs(value - other)
-        return history.workload != question.workload, total, history.study
-
-    return sorted(histories, key=distance)
 
 
 def preferred(predictions: Sequence[Prediction], tried: Sequence[bool]) -> list[int]:
@@ -204,48 +182,9 @@ def verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
     if not changed or gain <= 0:
         return True, "nothing is predicted to be faster"
     said = f"{1 / prediction.relative_time:.2f}×"
-    if gain < _SMALLEST_GAIN:
+    if gain < SMALLEST_GAIN:
         return True, f"the best that is predicted, {said}, is within the noise of one execution"
     if prediction.high >= 1:
         low, high = 1 / prediction.high, 1 / prediction.low
         return True, f"{said} is predicted, but {low:.2f}–{high:.2f}× is what that may mean"
     return False, f"{said} is predicted, and the whole interval lies above no gain"
-
-
-def _kept(question: Question, pool: Sequence[Candidate], prediction: Prediction) -> Recommendation:
-    """Return the answer that changes nothing, for others to build on."""
-    bound = question.bound
-    return Recommendation(
-        data=question.profile.path if question.profile else None,
-        machine=bound.machine,
-        profile=question.profile,
-        workload=question.workload,
-        keep_default=True,
-        reason="",
-        config=bound.baseline,
-        baseline=bound.baseline,
-        baseline_from=question.baseline_from,
-        predicted_speedup=1.0,
-        low=1.0,
-        high=1.0,
-        failure_probability=prediction.failure_probability,
-        candidates_considered=len(pool),
-    )
-
-
-def _cautions(
-    predictor: Predictor, question: Question, histories: Sequence[StudyHistory]
-) -> tuple[str, ...]:
-    machine, card = question.bound.machine, predictor.card
-    found = list(predictor.unfamiliar(question.profile, machine))
-    if question.profile is None:
-        found.append("the data is not known: name it with --data")
-    if question.workload is None:
-        found.append("which job will run is not known: name it with --workload")
-    elif question.workload not in card.workloads:
-        found.append(f"no study of workload '{question.workload}' was learned from")
-    versions = {".".join((h.machine.spark_version or "").split(".")[:2]) for h in histories}
-    mine = ".".join((machine.spark_version or "").split(".")[:2])
-    if mine and histories and mine not in versions:
-        found.append(f"no study ran on Spark {mine}")
-    return tuple(found)

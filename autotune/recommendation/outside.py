@@ -1,0 +1,61 @@
+"""The answer to what is too far from all that was learned from: rules, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autotune.expert import expert_config, expert_rules
+from autotune.predict import Prediction, Predictor
+from autotune.recommendation.answer import Change, Recommendation
+from autotune.recommendation.question import (
+    SIMILAR,
+    SMALLEST_GAIN,
+    Question,
+    cautions,
+    kept_default,
+)
+from autotune.record import StudyHistory
+
+
+def by_rules(
+    predictor: Predictor, question: Question, near: Sequence[StudyHistory]
+) -> Recommendation:
+    """Recommend what the expert's rules say, if these did no harm where they were tried."""
+    bound, rules = question.bound, predictor.card.rules
+    config = expert_config(bound, question.profile)
+    unknown = "this is unlike all that was learned from"
+    prior = predictor.card.failure_prior
+    unmoved = Prediction(relative_time=1.0, low=1.0, high=1.0, failure_probability=prior)
+    answer = kept_default(question, 2, unmoved).model_copy(
+        update={
+            "outside": True,
+            "cautions": cautions(predictor, question, near),
+            "similar_studies": tuple(history.study for history in near[:SIMILAR]),
+        }
+    )
+    if rules is None or rules.high > 1 + SMALLEST_GAIN or rules.median > 1 - SMALLEST_GAIN:
+        return answer.model_copy(update={"reason": f"{unknown}: measure with `autotune tune`"})
+    shown = [
+        Change(
+            name=rule.property,
+            was=bound.baseline.properties.get(rule.property),
+            now=config.properties.get(rule.property),
+            effect=1.0,
+            why=rule.reason,
+        )
+        for rule in expert_rules(bound, question.profile)
+        if bound.baseline.properties.get(rule.property) != config.properties.get(rule.property)
+    ]
+    return answer.model_copy(
+        update={
+            "keep_default": False,
+            "reason": f"{unknown}, so these are the rules of Spark's own guides; the gain is "
+            f"what they brought in {rules.studies} studies of other jobs",
+            "config": config,
+            "predicted_speedup": 1 / rules.median,
+            "low": 1 / rules.high,
+            "high": 1 / rules.low,
+            "changes": tuple(shown),
+            "origin": "expert rules",
+        }
+    )

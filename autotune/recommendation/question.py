@@ -1,0 +1,94 @@
+"""What is asked, what is like it, and what is to be said with any answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autotune.domain import DatasetProfile, WorkloadProfile
+from autotune.predict import Prediction, Predictor
+from autotune.predict.features import context_features
+from autotune.recommendation.answer import Recommendation
+from autotune.record import StudyHistory
+from autotune.space import BoundSpace
+
+SMALLEST_GAIN = 0.03
+"""Less than this can't be told from noise on any machine."""
+SIMILAR = 3
+"""So many studies are named as those that an answer leans on."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: which configuration, for these data, on this space and machine."""
+
+    bound: BoundSpace
+    profile: DatasetProfile | None
+    today: Mapping[str, str]
+    """All properties that the person sets, those outside of the space too."""
+    baseline_from: str = "your configuration"
+    workload: str | None = None
+    job: WorkloadProfile | None = None
+
+
+def nearest(histories: Sequence[StudyHistory], question: Question) -> list[StudyHistory]:
+    """Return the studies by likeness: same workload first, then data and machine in octaves."""
+    here = context_features(question.profile, question.bound.machine, "", question.job)
+
+    def distance(history: StudyHistory) -> tuple[bool, float, str]:
+        there = context_features(history.profile, history.machine, "", history.job)
+        total = 0.0
+        for name, value in here.items():
+            other = there[name]
+            if isinstance(value, float) and isinstance(other, float):
+                total += 2.0 if math.isnan(value) or math.isnan(other) else abs(value - other)
+        return history.workload != question.workload, total, history.study
+
+    return sorted(histories, key=distance)
+
+
+def kept_default(question: Question, considered: int, prediction: Prediction) -> Recommendation:
+    """Return the answer that changes nothing, for others to build on.
+
+    Args:
+        question: What was asked.
+        considered: How many configurations were thought of.
+        prediction: Of the baseline, or of the best of them: tells the risk of failure.
+    """
+    bound = question.bound
+    return Recommendation(
+        data=question.profile.path if question.profile else None,
+        machine=bound.machine,
+        profile=question.profile,
+        workload=question.workload,
+        keep_default=True,
+        reason="",
+        config=bound.baseline,
+        baseline=bound.baseline,
+        baseline_from=question.baseline_from,
+        predicted_speedup=1.0,
+        low=1.0,
+        high=1.0,
+        failure_probability=prediction.failure_probability,
+        candidates_considered=considered,
+    )
+
+
+def cautions(
+    predictor: Predictor, question: Question, histories: Sequence[StudyHistory]
+) -> tuple[str, ...]:
+    """Say what about the question, data, machine or job makes the answer less sure."""
+    machine, card = question.bound.machine, predictor.card
+    found = list(predictor.unfamiliar(question.profile, machine))
+    if question.profile is None:
+        found.append("the data is not known: name it with --data")
+    if question.workload is None:
+        found.append("which job will run is not known: name it with --workload")
+    elif question.workload not in card.workloads:
+        found.append(f"no study of workload '{question.workload}' was learned from")
+    versions = {".".join((h.machine.spark_version or "").split(".")[:2]) for h in histories}
+    mine = ".".join((machine.spark_version or "").split(".")[:2])
+    if mine and histories and mine not in versions:
+        found.append(f"no study ran on Spark {mine}")
+    return tuple(found)

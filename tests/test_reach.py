@@ -1,0 +1,119 @@
+"""What lies too far from all that was learned from."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune.domain import DatasetProfile, Machine, Operator, ProfileSource, WorkloadProfile
+from autotune.predict import Predictor, fit
+from autotune.predict.reach import reach_of
+from autotune.recommendation import Recommendation, answer
+from autotune.record import Origin, StudyHistory
+from past_studies import GB, PARTITIONS, config, facts_of, machine, profile, seconds, study
+from tests.test_recommendation import BAD, SPACE
+
+RULES = config(12)
+
+
+def with_rules(history: StudyHistory, ratio: float | None) -> StudyHistory:
+    """Add a trial of the expert's rules that took so much of the baseline's time."""
+    assert history.profile is not None
+    if ratio is None:
+        return history
+    first = history.trials[0]
+    tried = first.model_copy(
+        update={
+            "config": RULES,
+            "origin": Origin.EXPERT,
+            "duration_s": seconds(config(2000), history.profile, history.machine) * ratio,
+        }
+    )
+    return history.model_copy(update={"trials": (*history.trials, tried)})
+
+
+def predictor_of(ratio: float | None) -> Predictor:
+    histories = [
+        with_rules(study(f"{workload}{i}", size, workload=workload), ratio)
+        for workload in ("a", "b", "c")
+        for i, size in enumerate((GB // 100, GB // 20))
+    ]
+    return fit(histories, facts_of=facts_of, models=("constant", "extra_trees"))
+
+
+def ask(
+    predictor: Predictor, data: DatasetProfile, where: Machine, job: WorkloadProfile | None = None
+) -> Recommendation:
+    return answer(predictor, data, where, SPACE, today=BAD, job=job)
+
+
+def test_what_is_near_is_answered_by_the_model() -> None:
+    predictor = predictor_of(0.8)
+    assert predictor.distance(profile(GB // 40), machine(), None) < 1
+    assert not ask(predictor, profile(GB // 40), machine()).outside
+
+
+def test_what_is_far_gets_the_rules_if_these_did_well() -> None:
+    far = profile(5000 * GB), machine(512, 4000 * GB)
+    predictor = predictor_of(0.8)
+    assert predictor.distance(*far, None) > 1
+    found = ask(predictor, *far)
+    assert found.outside
+    assert not found.keep_default
+    assert found.origin == "expert rules"
+    assert found.predicted_speedup == pytest.approx(1.25, rel=0.02)
+    assert "unlike all that was learned from" in found.reason
+    assert found.config.properties[PARTITIONS] == "1536"  # three tasks a slot
+    text = found.to_text()
+    assert "Unlike" in text or "unlike" in text
+    assert "% time" not in text  # no effect of a single property is claimed
+
+
+@pytest.mark.parametrize("ratio", [None, 1.2, 0.99])
+def test_what_is_far_keeps_the_default_if_the_rules_did_not(ratio: float | None) -> None:
+    found = ask(predictor_of(ratio), profile(5000 * GB), machine(512, 4000 * GB))
+    assert found.outside
+    assert found.keep_default
+    assert "unlike all that was learned from" in found.reason
+    assert "autotune tune" in found.to_text()
+
+
+def test_a_job_of_another_kind_is_far() -> None:
+    def job(**operators: int) -> WorkloadProfile:
+        known = {Operator(name): count for name, count in operators.items()}
+        return WorkloadProfile(
+            source=ProfileSource.EVENT_LOG, operators=known, tasks=100, stages=10, jobs=5
+        )
+
+    usual = job(scan=2, exchange=2, hash_aggregate=4)
+    histories = [
+        study(f"{w}{i}", size, workload=w).model_copy(update={"job": usual})
+        for w in ("a", "b", "c")
+        for i, size in enumerate((GB // 100, GB // 20))
+    ]
+    predictor = fit(histories, facts_of=facts_of, models=("constant", "extra_trees"))
+    asked = profile(GB // 40), machine()
+    other = job(python=5, cache=7, objects=9).model_copy(update={"gc_share": 0.9, "cached": 50})
+    near, far = predictor.distance(*asked, usual), predictor.distance(*asked, other)
+    assert near < 1 < far
+
+
+def test_with_few_groups_nothing_is_far() -> None:
+    reach = reach_of([{"x": 1.0}, {"x": 2.0}], ["a", "b"])
+    assert reach.limit is None
+    assert reach.distance({"x": 1e9}) == 0
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=8), st.floats(-1e6, 1e6))
+def test_distances_are_numbers_and_what_was_seen_is_at_none(
+    values: list[float], asked: float
+) -> None:
+    contexts = [{"x": value, "y": math.nan, "z": "word"} for value in values]
+    reach = reach_of(contexts, [str(place) for place in range(len(values))])
+    assert reach.names == ("x",)
+    assert reach.distance({"x": values[0]}) == 0
+    assert math.isfinite(reach.distance({"x": asked}))
+    assert reach.distance({}) == 0
