@@ -4,7 +4,7 @@
 
 reads ``DATA/records`` (see ``records_data.py``). ``reduce_by_key``, ``group_by_key``, ``join`` and
 ``sort`` handle Python objects, which the JVM sees as pickled bytes; ``distinct`` shuffles rows as
-JVM objects, so that ``spark.serializer`` decides what they cost. Unlike SQL, RDDs take their
+JVM objects, which ``spark.serializer`` writes and reads. Unlike SQL, RDDs take their
 number of partitions from ``spark.default.parallelism`` or from what they read, and know no
 adaptive execution. The answers depend on none of these.
 """
