@@ -66,7 +66,7 @@ def test_what_is_far_gets_the_rules_if_these_did_well() -> None:
     assert found.origin == "expert rules"
     assert found.predicted_speedup == pytest.approx(1.25, rel=0.02)
     assert "unlike all that was learned from" in found.reason
-    assert found.config.properties[PARTITIONS] == "1536"  # three tasks a slot
+    assert found.config.properties[PARTITIONS] == "32768"  # the most that the space has
     text = found.to_text()
     assert "Unlike" in text or "unlike" in text
     assert "% time" not in text  # no effect of a single property is claimed
@@ -96,7 +96,8 @@ def test_a_job_of_another_kind_is_far() -> None:
     ]
     predictor = fit(histories, facts_of=facts_of, models=("constant", "extra_trees"))
     asked = profile(GB // 40), machine()
-    other = job(python=5, cache=7, objects=9).model_copy(update={"gc_share": 0.9, "cached": 50})
+    strange = {"gc_share": 0.9, "cached": 50, "rdd_jobs": 5, "python_stages": 10, "tasks": 10**6}
+    other = job(python=5, cache=7, objects=9).model_copy(update=strange)
     near, far = predictor.distance(*asked, usual), predictor.distance(*asked, other)
     assert near < 1 < far
 

@@ -12,6 +12,9 @@ from autotune.domain import Value
 Context = Mapping[str, float | str]
 
 _MARGIN = 1.5
+_LEAST_SCALE = 0.25
+"""Features that hardly differ between studies count a quarter, of a doubling or of a share."""
+_LEAST_LIMIT = 0.75
 _FEW = 3
 """With fewer groups than this nothing is known of how far apart jobs lie."""
 
@@ -64,7 +67,7 @@ def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> Reach:
     )
     points = tuple(tuple(_number(c.get(name)) for name in names) for c in contexts)
     columns = np.array([[math.nan if v is None else v for v in p] for p in points]).T
-    scales = tuple(max(float(np.nanstd(column)), 1e-6) for column in columns)
+    scales = tuple(max(float(np.nanstd(column)), _LEAST_SCALE) for column in columns)
     found = Reach(names=names, scales=scales, points=points, limit=None)
     if len(set(groups)) < _FEW:
         return found
@@ -77,7 +80,7 @@ def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> Reach:
         for point, mine in zip(points, groups, strict=True)
     ]
     limit = _MARGIN * float(np.quantile(apart, 0.9))
-    return found.model_copy(update={"limit": limit or None})
+    return found.model_copy(update={"limit": max(limit, _LEAST_LIMIT)})
 
 
 def _number(value: float | str | None) -> float | None:

@@ -83,6 +83,8 @@ def cautions(
     found = list(predictor.unfamiliar(question.profile, machine))
     if question.profile is None:
         found.append("the data is not known: name it with --data")
+    else:
+        found += [caution.rstrip(".") for caution in question.profile.cautions]
     if question.workload is None:
         found.append("which job will run is not known: name it with --workload")
     elif question.workload not in card.workloads:
