@@ -85,9 +85,9 @@ def cautions(
         found.append("the data is not known: name it with --data")
     else:
         found += [caution.rstrip(".") for caution in question.profile.cautions]
-    if question.workload is None:
-        found.append("which job will run is not known: name it with --workload")
-    elif question.workload not in card.workloads:
+    if question.workload is None and question.job is None:
+        found.append("what the job does is not known: give a log of it with --eventlog")
+    elif question.workload is not None and question.workload not in card.workloads:
         found.append(f"no study of workload '{question.workload}' was learned from")
     versions = {".".join((h.machine.spark_version or "").split(".")[:2]) for h in histories}
     mine = ".".join((machine.spark_version or "").split(".")[:2])
