@@ -47,6 +47,11 @@ def job(folder: Path) -> None:
     (folder / "job.py").write_text("print('never executed')\n")
 
 
+def table(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "t.csv").write_text("a\n1\n")
+
+
 class Case(NamedTuple):
     name: str
     words: str
@@ -77,6 +82,14 @@ CASES = [
     Case("no such format", "list --format xml", "--format"),
     Case("data without a folder", "data taxi", "--to"),
     Case("no such generator", "data texi --rows 10 --to d", "texi"),
+    Case("a size that there is not", "data joins --size XL --to d", "--size"),
+    Case("an option without a value", "data skew --set hot-share --to d", "--set"),
+    Case("an option of no generator", "data joins --set hot-share=1 --to d", "'hot-share'"),
+    Case("rows for tpch", "data tpch --rows 5 --to d", "scale"),
+    Case("no such log", "recommend --eventlog nowhere", "nowhere"),
+    Case("a log and queries", "recommend --eventlog l --sql q --data d", "leave one out"),
+    Case("queries without tables", "recommend --sql q", "--data"),
+    Case("no queries", "recommend --sql q --data d", "q", lambda folder: table(folder / "d")),
     Case("no rows", "data taxi --rows 0 --to d", "--rows"),
     Case("recommend without data", "recommend", "--data"),
     Case("port out of range", "ui --port 70000", "--port"),

@@ -295,7 +295,9 @@ def test_any_bytes_give_a_profile_or_one_line(tmp_path: Path, data: bytes, name:
         assert DatasetProfile.model_validate_json(profile.model_dump_json()) == profile
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     rows=st.integers(1, 300),
     groups=st.integers(1, 80),

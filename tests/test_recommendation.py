@@ -135,7 +135,7 @@ def test_cautions_name_what_is_unfamiliar(
     predictor: Predictor, histories: tuple[StudyHistory, ...]
 ) -> None:
     assert ask(predictor, histories).cautions == ()
-    assert any("--workload" in said for said in ask(predictor, histories, workload=None).cautions)
+    assert any("--eventlog" in said for said in ask(predictor, histories, workload=None).cautions)
     assert any("'new'" in said for said in ask(predictor, histories, workload="new").cautions)
     far = ask(predictor, histories, data=profile(900 * GB), where=machine(64, 512 * GB))
     assert any("data size" in said for said in far.cautions)

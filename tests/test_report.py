@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.builtin import BUILTINS
 from autotune.domain import ColumnProfile, Config, DatasetProfile, Machine, Objective, Workload
 from autotune.experiment import Experiment
 from autotune.ledger.entries import trial_tags
@@ -23,7 +24,14 @@ from autotune.record import (
     StepKind,
     Trial,
 )
-from autotune.report import ReportData, build, profile_text, rows_text, studies_text
+from autotune.report import (
+    ReportData,
+    build,
+    profile_text,
+    rows_text,
+    studies_text,
+    workloads_text,
+)
 from autotune.report.data import Overridden
 from autotune.rescue import failure_text
 from autotune.results import judge_study
@@ -320,6 +328,9 @@ def test_secrets_are_not_reported() -> None:
 
 def test_tables_of_other_verbs() -> None:
     assert "no studies yet" in studies_text([])
+    listed = workloads_text(BUILTINS, width=100)
+    assert all(found.name in listed and found.stresses[:60] in listed for found in BUILTINS)
+    assert "rows: S 50,000, M 300,000, L 1,000,000" in listed
     begun = datetime(2026, 1, 2, 3, 4, 5, 678)  # noqa: DTZ001 - as Optuna tells it
     shown = studies_text([StudyInfo(name="x", started_at=begun)])
     assert "2026-01-02 03:04" in shown

@@ -9,6 +9,7 @@ times the data cost little more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from autotune.dataset.effort import Effort
 from autotune.dataset.files import Table, find_tables, local_path
@@ -52,18 +53,18 @@ def profile_dataset(
     effort = Effort(sample_rows, max_files, tuple(columns))
     roots = _roots([path] if isinstance(path, str) else path)
     try:
-        tables = [table for root in roots for table in find_tables(local_path(root), effort)]
+        tables = [table for root in roots for table in find_tables(root, effort)]
         tables.sort(key=lambda table: (-table.bytes, table.files[0]))
         readings = _read(tables, effort)
     finally:
         forget_footers()
-    said = ", ".join(roots)
+    said = ", ".join(map(str, roots))
     if not any(reading.rows for reading in readings):
         raise InputError(f"{said}: there are no rows in it; name a table that has some")
     return summarise(said, readings, effort)
 
 
-def _roots(paths: Sequence[str]) -> list[str]:
+def _roots(paths: Sequence[str]) -> list[Path]:
     """Return the absolute paths that were named, each once."""
     roots = list(dict.fromkeys(local_path(path) for path in paths))
     if not roots:
@@ -72,7 +73,7 @@ def _roots(paths: Sequence[str]) -> list[str]:
         for other in roots:
             if other in root.parents:
                 raise InputError(f"{root}: is part of {other}; name each table once")
-    return [str(root) for root in roots]
+    return roots
 
 
 def _read(tables: Sequence[Table], effort: Effort) -> list[Reading]:

@@ -64,6 +64,10 @@ def recommend(
         NoUsableResult: Nothing was trained yet.
         EnvironmentFault: Spark, Java or MLflow does not answer.
     """
+    if eventlog is not None and sql is not None:
+        raise InputError("recommend: --eventlog and --sql both tell of the job; leave one out")
+    if sql is not None and not isinstance(data, str):
+        raise InputError("recommend: --sql needs the tables; name their folder with --data")
     if data is None and eventlog is None:
         raise InputError("recommend: nothing to go by; name the data with --data, or --eventlog")
     profile = profile_dataset(data) if isinstance(data, str) else data
@@ -122,18 +126,14 @@ def _job(
     installation: Installation,
 ) -> WorkloadProfile | None:
     """Return what the job does, where somebody said how to know it."""
-    if eventlog is not None and sql is not None:
-        raise InputError("recommend: --eventlog and --sql both tell of the job; leave one out")
     if eventlog is not None:
         found = summarise(path_of(eventlog, where="eventlog")).profile
         if found is None:
             message = f"eventlog {eventlog}: no task ended in it"
             raise InputError(f"{message}; name the log of a whole execution")
         return found
-    if sql is None:
+    if sql is None or not isinstance(data, str):
         return None
-    if not isinstance(data, str):
-        raise InputError("recommend: --sql needs the tables; name their folder with --data")
     queries = path_of(sql, where="sql")
     if not sorted(queries.glob("*.sql")):
         message = f"sql: '{queries}' holds no .sql file; name a folder of queries"

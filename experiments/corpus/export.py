@@ -45,7 +45,7 @@ def main() -> None:
     uri = places_of(options.source.absolute()).tracking_uri
     histories = [h for h in Ledger(str(uri)).history() if h.study in order and finished(h)]
     histories.sort(key=lambda history: order.index(history.study))
-    write_corpus(histories, options.to)
+    write_corpus([placed(history) for history in histories], options.to)
     points = pd.DataFrame([row for history in histories for row in points_of(history)])
     points.to_parquet(options.to / "points.parquet", index=False, compression="zstd")
     for history in histories:
@@ -53,6 +53,16 @@ def main() -> None:
     executions = sum(len(history.trials) for history in histories)
     print(f"{len(histories)} groups of {len({h.workload for h in histories})} workloads,")
     print(f"{executions} executions, {sum(map(failures, histories))} of them failed")
+
+
+def placed(history: StudyHistory) -> StudyHistory:
+    """Return a study whose data lies where anybody would make it, not where it was made."""
+    if history.profile is None:
+        return history
+    path = f"data/{Path(history.profile.path).name}"
+    return history.model_copy(
+        update={"profile": history.profile.model_copy(update={"path": path})}
+    )
 
 
 def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
