@@ -9,9 +9,9 @@ is the number of parts that people and films are each divided into: more make mo
 tasks, and copy each factor more often. A checkpoint every so many steps cuts the lineage.
 
 One Parquet folder a step. With one number of blocks the factors are the same, up to the rounding
-of sums, however the table is partitioned; with another the factors begin elsewhere and end close
-by, the error within some thousandths of a star. So the error is answered in tenths of a star,
-beside exact counts. The data is made such that it lies near the middle of a tenth.
+of sums, however the table is partitioned; with another they begin elsewhere and end elsewhere,
+about as good. So the answers are exact counts, and whether the error is less than nine tenths of
+that of guessing the mean of each film. From 6,000 ratings on it is some eight tenths or less.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ STEPS = 8
 REGULARISATION = 0.05
 SEED = 5
 RECOMMENDED = 5
+WELL_ENOUGH = 0.9
 
 
 def main() -> None:
@@ -118,19 +119,19 @@ def sizes(model: ALSModel) -> DataFrame:
 
 
 def quality(model: ALSModel, training: DataFrame, others: DataFrame) -> DataFrame:
-    """Count the ratings kept apart that can be predicted; by how much they are missed."""
+    """Count the ratings kept apart that can be predicted; tell whether they are, well enough."""
     means = training.groupBy("item").agg(F.avg("stars").alias("mean"))
     judged = model.transform(others).join(means, "item")
     return judged.agg(
         F.count("*").alias("ratings"),
-        tenths("prediction").alias("error_tenths"),
-        tenths("mean").alias("error_of_means_tenths"),
+        F.rint(10 * error("mean")).cast("int").alias("error_of_means_tenths"),
+        (error("prediction") < WELL_ENOUGH * error("mean")).alias("well_predicted"),
     )
 
 
-def tenths(guess: str) -> Column:
-    """Return the root of the mean squared error in tenths of a star, as a whole number."""
-    return F.rint(10 * F.sqrt(F.avg(F.pow(F.col(guess) - F.col("stars"), F.lit(2.0))))).cast("int")
+def error(guess: str) -> Column:
+    """Return the root of the mean squared error of a guess, in stars."""
+    return F.sqrt(F.avg(F.pow(F.col(guess) - F.col("stars"), F.lit(2.0))))
 
 
 def recommendations(model: ALSModel) -> DataFrame:

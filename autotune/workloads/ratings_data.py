@@ -22,7 +22,7 @@ ROWS_PER_FILE = 250_000
 START = "2023-01-01 00:00:00"
 DAYS = 700
 TRAITS = 3
-CHANCE = 0.53  # standard deviation of what no model can know, in stars
+CHANCE = 0.51  # standard deviation of what no model can know, in stars
 
 
 def main() -> None:
