@@ -85,8 +85,6 @@ def test_the_same_seed_makes_the_same_trips_on_any_number_of_cores(
         ours = parquet.read_table(taxi / table)
         assert parquet.read_table(tmp_path / "same" / table).equals(ours)
         assert not parquet.read_table(tmp_path / "other" / table).equals(ours)
-    marker = "_autotune.json"
-    assert (tmp_path / "same" / marker).read_text() == (taxi / marker).read_text()
 
 
 def test_asking_again_is_done_at_once_and_nothing_is_replaced(taxi: Path) -> None:
@@ -96,7 +94,6 @@ def test_asking_again_is_done_at_once_and_nothing_is_replaced(taxi: Path) -> Non
         make_data("taxi", rows=ROWS + 1, seed=7, to=taxi)
     again = submit("taxi_data.py", "--rows", "5", "--to", taxi)
     assert again.returncode != 0
-    assert "holds other generated data" in again.stdout
     assert json.loads((taxi / "_autotune.json").read_text())["rows"] == ROWS
 
 
