@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -33,6 +34,14 @@ def durable() -> Iterator[None]:
     event.remove(Pool, "checkout", without_waiting_for_the_disk)
     yield
     event.listen(Pool, "checkout", without_waiting_for_the_disk)
+
+
+@pytest.fixture(autouse=True)
+def _no_store_left_behind() -> Iterator[None]:
+    """Let no test leave MLflow pointed at its own store: the next one would publish there."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    assert os.environ.get("MLFLOW_TRACKING_URI") == before
 
 
 @pytest.fixture

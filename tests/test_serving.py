@@ -99,13 +99,9 @@ def test_the_predictor_answers_over_http(server: str) -> None:
     assert rows[1]["error"].startswith("conf: it is not JSON")
 
 
-def test_the_predictor_is_loaded_in_a_notebook(store: str) -> None:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(store)
-    try:
-        model = mlflow.pyfunc.load_model(ADDRESS)
-    finally:
-        mlflow.set_tracking_uri(before)
+def test_the_predictor_is_loaded_in_a_notebook(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)  # as a notebook does; setting it in MLflow stays
+    model = mlflow.pyfunc.load_model(ADDRESS)
     found = model.predict(QUESTIONS)
     assert list(found["keep_default"]) == [False, True]
     assert "config" in model.metadata.get_output_schema().input_names()
