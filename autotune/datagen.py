@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ from autotune.tpch import make_tpch
 MARKER = "_autotune.json"
 _SCALES = {Size.S: 0.05, Size.M: 0.1, Size.L: 0.3}
 """Of TPC-H, whose size is not given in rows."""
+
+_RANDOM_PART = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-c000)?")
+"""Of a file that Spark wrote; the number of a task's second file stays, so that names differ."""
 
 Made = dict[str, str | int | float]
 
@@ -193,7 +197,6 @@ def _name_parts(making: Path) -> None:
     """Take the random part out of the files' names, so that equal data has equal names."""
     for path in sorted(making.rglob("*")):
         if path.name.startswith("part-"):
-            number, ending = path.name.split("-")[1], path.name.partition(".")[2]
-            path.rename(path.with_name(f"part-{number}.{ending}"))
+            path.rename(path.with_name(_RANDOM_PART.sub("", path.name)))
         elif path.name == "_SUCCESS" or path.suffix == ".crc":
             path.unlink()  # the marker stands for both

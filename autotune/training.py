@@ -9,17 +9,20 @@ from statistics import mean
 
 import pandas as pd
 
+from autotune.corpus import read_corpus
 from autotune.domain import Value
-from autotune.errors import EnvironmentFault, InputError
+from autotune.errors import EnvironmentFault, InputError, NoUsableResult
 from autotune.ledger import Ledger
 from autotune.ledger.models import CHALLENGER, CHAMPION, MODEL_NAME, Champion, Lesson
-from autotune.predict import Predictor, Score, fit, regrets
+from autotune.predict import Predictor, Score, fit, regrets, shipped_files
+from autotune.predict.rows import usable
 from autotune.recommendation.table import answers, row_of
 from autotune.record import StudyHistory
 from autotune.redaction import without_login
 from autotune.tracking_uri import DEFAULT_TRACKING_URI
 from autotune.version import __version__
 
+SHIPPED_NAME = "the one that comes with autotune"
 _REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "scipy")
 
 
@@ -63,27 +66,61 @@ class TrainResult(Value):
 
 
 def train(
-    tracking_uri: str = DEFAULT_TRACKING_URI, *, ledger: Ledger | None = None
+    tracking_uri: str = DEFAULT_TRACKING_URI,
+    *,
+    ledger: Ledger | None = None,
+    corpus: Sequence[StudyHistory] | None = None,
 ) -> TrainResult:
-    """Fit the predictor on all published studies and register it in MLflow.
+    """Fit the predictor on the person's own studies and the corpus; register it in MLflow.
 
-    The first one becomes champion. A later one does if its picks, for studies that the champion
-    has not learned from, are at least as good; it is judged on them without having seen them.
-    Without such studies the two know the same, and their left-out scores are compared.
+    It becomes champion if its picks, for own studies that the one in use has not learned from,
+    are at least as good; it is judged on them without having seen their workload. Without such
+    studies the two know the same, and their left-out scores are compared. In use is the champion
+    of the registry, or else the predictor that comes with autotune.
+
+    Where there is no own study and no champion, the one that comes with autotune is registered,
+    so that it can be served.
 
     Args:
-        tracking_uri: Where the studies are published.
+        tracking_uri: Where the person's studies are published.
         ledger: Instead of one on *tracking_uri*.
+        corpus: Studies that are learned from beside the own ones; ``None``: the shipped ones.
 
     Raises:
-        NoUsableResult: There is too little history.
+        NoUsableResult: There is too little history, or nothing that the champion does not know.
         EnvironmentFault: MLflow does not answer.
     """
     ledger = ledger or Ledger(tracking_uri)
-    histories = ledger.history()
-    predictor = fit(histories)
-    promote, reason = _better(predictor, _reigning(ledger), histories)
-    registered = ledger.register(_lesson(predictor, histories), promote=promote)
+    own = ledger.history()
+    lent = read_corpus() if corpus is None else tuple(corpus)
+    reigning, name = _reigning(ledger)
+    if lent and not usable(own):
+        return _without_own(ledger, reigning, name, len(own))
+    predictor = fit([*own, *lent])
+    promote, reason = _better(predictor, (reigning, name), own)
+    return _registered(ledger, predictor, promote=promote, reason=reason)
+
+
+def _without_own(
+    ledger: Ledger, reigning: Predictor | None, name: str, studies: int
+) -> TrainResult:
+    """Register the predictor that came with autotune, if nothing else is in charge."""
+    files = shipped_files()
+    if not files or (reigning is not None and name != SHIPPED_NAME):
+        found = f"none of your {studies} published studies has" if studies else "no study with"
+        raise NoUsableResult(
+            f"nothing new to learn from: {found} a measured baseline and another configuration "
+            f"that succeeded in {without_login(ledger.tracking_uri)}: tune a job with "
+            "`autotune tune`"
+        )
+    reason = "it came with autotune, and no study of your own is published yet"
+    return _registered(ledger, Predictor.from_files(files), promote=True, reason=reason)
+
+
+def _registered(
+    ledger: Ledger, predictor: Predictor, *, promote: bool, reason: str
+) -> TrainResult:
+    registered = ledger.register(_lesson(predictor), promote=promote)
     card = predictor.card
     return TrainResult(
         version=registered,
@@ -110,28 +147,31 @@ def load_predictor(champion: Champion) -> Predictor:
 
 
 def _reigning(ledger: Ledger) -> tuple[Predictor | None, str]:
-    """Return the champion, or ``None`` and why there is none to compare with."""
+    """Return the predictor in use and its name, or ``None`` and why there is none."""
     try:
         champion = ledger.champion()
-        if champion is None:
-            return None, "the first one"
-        return load_predictor(champion), f"version {champion.version}"
+        if champion is not None:
+            return load_predictor(champion), f"version {champion.version}"
+        files = shipped_files()
+        return (Predictor.from_files(files), SHIPPED_NAME) if files else (None, "the first one")
     except (EnvironmentFault, InputError) as error:
         return None, f"the one before can't be used ({error})"
 
 
 def _better(
-    predictor: Predictor, reigning: tuple[Predictor | None, str], histories: Sequence[StudyHistory]
+    predictor: Predictor, reigning: tuple[Predictor | None, str], own: Sequence[StudyHistory]
 ) -> tuple[bool, str]:
+    """Return whether *predictor* is at least as good on *own* studies, and why."""
     champion, name = reigning
     if champion is None:
         return True, name
+    keys = {lesson.key for lesson in usable(own)}
     mine, theirs = predictor.card.study_regrets, champion.card.study_regrets
-    fresh = sorted(set(mine) - set(theirs))
+    fresh = sorted(keys - set(theirs))
     if fresh:
-        known = regrets(champion, histories)
+        known = regrets(champion, own)
         return as_good(mine, known, [key for key in fresh if key in known], f"new to {name}")
-    shared = sorted(set(mine) & set(theirs))
+    shared = sorted(keys & set(theirs) & set(mine))
     return as_good(mine, theirs, shared, f"that {name} knows too")
 
 
@@ -146,9 +186,9 @@ def as_good(
     return new <= old, said
 
 
-def _lesson(predictor: Predictor, histories: Sequence[StudyHistory]) -> Lesson:
+def _lesson(predictor: Predictor) -> Lesson:
     card = predictor.card
-    example = max(histories, key=lambda history: len(history.trials))
+    example = max(predictor.known, key=lambda history: len(history.trials))
     table = pd.DataFrame([row_of(example.profile, example.machine, example.job)])
     return Lesson(
         serving=Path(__file__).with_name("serving.py"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from commands import Answer, Command
 # MLflow and Optuna take seconds to import: here that is left to the workers that need them.
 if TYPE_CHECKING:
     from autotune.tuning import Places
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Inherited from a shell that put pytest into the background; what we start is to be stoppable.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @event.listens_for(Pool, "checkout")

@@ -46,7 +46,7 @@ def store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     ledger = Ledger(uri, folder / "artifacts")
     for name, workload in (("s1", "a"), ("s2", "b"), ("s3", "c")):
         publish(ledger, study(name, GB // 50, workload=workload, trials=12))
-    train(ledger=ledger)
+    train(ledger=ledger, corpus=())
     return uri
 
 
@@ -99,8 +99,12 @@ def test_the_predictor_answers_over_http(server: str) -> None:
     assert rows[1]["error"].startswith("conf: it is not JSON")
 
 
-def test_the_predictor_is_loaded_in_a_notebook(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)  # as a notebook does; setting it in MLflow stays
+def test_the_predictor_is_loaded_in_a_notebook(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", store
+    )  # as a notebook does; setting it in MLflow stays
     model = mlflow.pyfunc.load_model(ADDRESS)
     found = model.predict(QUESTIONS)
     assert list(found["keep_default"]) == [False, True]

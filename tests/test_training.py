@@ -11,6 +11,7 @@ from autotune.domain import Workload
 from autotune.errors import NoUsableResult
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger, Lesson
+from autotune.predict import fit
 from autotune.record import (
     Execution,
     Metrics,
@@ -72,10 +73,10 @@ def ledger(empty_store: Path, tmp_path: Path) -> Ledger:
 
 def test_from_studies_to_a_champion_and_back(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(NoUsableResult, match="found 0 studies"):
-        train(ledger=ledger)
+        train(ledger=ledger, corpus=())
     for name, workload in (("s1", "a"), ("s2", "b")):
         publish(ledger, study(name, GB // 50, workload=workload, trials=6))
-    first = train(ledger=ledger)
+    first = train(ledger=ledger, corpus=())
     assert (first.version, first.alias, first.reason) == ("1", "champion", "the first one")
     assert (first.studies, first.workloads, first.grouped_by) == (2, ("a", "b"), "workload")
     assert "Registered as version 1, champion" in first.to_text()
@@ -91,7 +92,7 @@ def test_from_studies_to_a_champion_and_back(ledger: Ledger, tmp_path: Path) -> 
     assert bad.relative_time == 1.0
     assert good.relative_time < 1
 
-    again = train(ledger=ledger)
+    again = train(ledger=ledger, corpus=())
     assert again.training_hash == first.training_hash
     assert again.version == "2"
     assert "that version 1 knows too" in again.reason
@@ -108,9 +109,38 @@ def test_from_studies_to_a_champion_and_back(ledger: Ledger, tmp_path: Path) -> 
     table = pd.DataFrame({"x": [1.0]})
     stranger = Lesson(serving=serving, files={}, input_example=table, output_example=table)
     ledger.register(stranger, promote=True)
-    third = train(ledger=ledger)
+    third = train(ledger=ledger, corpus=())
     assert third.alias == "champion"
     assert "can't be used (model: card.json is missing" in third.reason
+
+
+def test_own_studies_join_the_corpus(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
+    with pytest.raises(NoUsableResult, match="nothing new to learn from: no study with"):
+        train(ledger=ledger, corpus=lent)
+    files = fit(lent).files()
+    monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
+    first = train(ledger=ledger, corpus=lent)
+    assert (first.alias, first.workloads) == ("champion", ("a", "b"))
+    assert first.reason.startswith("it came with autotune")
+    with pytest.raises(NoUsableResult, match="nothing new to learn from"):
+        train(ledger=ledger, corpus=lent)
+
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    second = train(ledger=ledger, corpus=lent)
+    assert second.workloads == ("a", "b", "c")
+    assert second.reason.endswith("on 1 studies new to version 1")
+
+
+def test_own_studies_are_held_against_the_shipped_predictor(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
+    files = fit(lent).files()
+    monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    found = train(ledger=ledger, corpus=lent)
+    assert found.reason.endswith("on 1 studies new to the one that comes with autotune")
 
 
 def test_a_worse_model_becomes_challenger_only() -> None:

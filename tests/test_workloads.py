@@ -224,3 +224,17 @@ def test_the_cluster_is_published_to_this_machine_alone_and_watched() -> None:
         for volume in service.get("volumes", ()):
             if isinstance(volume, str):
                 assert volume.split(":")[0] in cluster["volumes"], name
+
+
+def test_no_file_of_a_task_takes_the_place_of_another(tmp_path: Path) -> None:
+    random = "0f7e2d0c-2f0e-4f0a-9a45-0f7e2d0c1234"
+    written = ("part-00000-{}-c000.snappy.parquet", "part-00000-{}-c001.snappy.parquet")
+    for name in (*written, "part-00001-{}.csv"):
+        (tmp_path / name.format(random)).touch()
+    (tmp_path / "_SUCCESS").touch()
+    datagen._name_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "part-00000-c001.snappy.parquet",
+        "part-00000.snappy.parquet",
+        "part-00001.csv",
+    ]

@@ -50,18 +50,53 @@ def candidates(
         found += transferred(bound, history, profile, facts_of)
     found.append(Candidate(expert_config(bound, profile), "expert rules"))
     starts = [candidate.config for candidate in _distinct(found)][:_MOST_STARTS]
+    found += neighbours(bound, starts, _NEIGHBOURS, seed=seed)
     rng = random.Random(seed)
-    for number in range(_NEIGHBOURS):
-        start = bound.encode(starts[number % len(starts)])
-        changed = rng.sample(bound.dimensions, min(rng.randint(1, 4), len(bound.dimensions)))
-        moved = {dimension.name: _any(dimension, rng) for dimension in changed}
-        found.append(
-            Candidate(bound.decode({**start, **moved}), "neighbour of a good one", tried=False)
-        )
     for _ in range(_SAMPLES):
         choices = {dimension.name: _any(dimension, rng) for dimension in bound.dimensions}
         found.append(Candidate(bound.decode(choices), "sample", tried=False))
     return list(_distinct(found))
+
+
+def neighbours(
+    bound: BoundSpace, starts: Sequence[Config], count: int, *, seed: int
+) -> list[Candidate]:
+    """Return configurations that differ from one of *starts* in one to three parameters.
+
+    Half of the numbers move by a little, the others anywhere, so that both a slope and another
+    valley are found.
+
+    Args:
+        bound: The space on this machine.
+        starts: In turn.
+        count: How many.
+        seed: Of what is drawn.
+    """
+    rng = random.Random(f"{seed}/{len(starts)}")
+    found = []
+    for number in range(count):
+        start = bound.encode(starts[number % len(starts)])
+        known = [dimension for dimension in bound.dimensions if dimension.name in start]
+        changed = rng.sample(known, min(rng.randint(1, 3), len(known)))
+        moved = {d.name: _moved(d, start[d.name], rng) for d in changed}
+        config = bound.decode({**start, **moved})
+        found.append(Candidate(config, "neighbour of a good one", tried=False))
+    return found
+
+
+def _moved(dimension: Dimension, value: Choice, rng: random.Random) -> Choice:
+    drawn = _any(dimension, rng)
+    numbers = isinstance(value, int | float) and isinstance(drawn, int | float)
+    if dimension.kind is DimensionKind.CATEGORICAL or not numbers or rng.random() < 0.5:
+        return drawn
+    assert isinstance(value, int | float)
+    assert isinstance(drawn, int | float)
+    share = 0.2
+    if dimension.log and value > 0:
+        near = math.exp((1 - share) * math.log(value) + share * math.log(drawn))
+    else:
+        near = (1 - share) * value + share * drawn
+    return round(near) if dimension.kind is DimensionKind.INT else near
 
 
 def transferred(

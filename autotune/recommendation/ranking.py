@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor
 from autotune.recommendation.answer import Change, Recommendation
-from autotune.recommendation.candidates import candidates
+from autotune.recommendation.candidates import Candidate, candidates, neighbours
 from autotune.recommendation.outside import by_rules
 from autotune.recommendation.question import (
     SIMILAR,
@@ -29,6 +29,9 @@ _UNTRIED = 0.03
 """In log(time): what a model finds by looking at many is partly luck."""
 _NO_EFFECT = 0.005
 _SOURCES = 5
+_ROUNDS = 3
+_LEADERS = 3
+_PER_ROUND = 30
 
 
 class _Oracle:
@@ -74,6 +77,7 @@ def rank(
         bound, near[:_SOURCES], question.profile, facts_of=predictor.facts_of, seed=seed
     )
     predictions = oracle.ask([candidate.config for candidate in pool])
+    pool, predictions = _refined(oracle, bound, pool, predictions, seed=seed)
     best = preferred(predictions, [candidate.tried for candidate in pool])[0]
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
     answer = kept_default(question, len(pool), prediction)
@@ -94,6 +98,32 @@ def rank(
         "origin": pool[best].origin,
     }
     return answer.model_copy(update=update | gained)
+
+
+def _refined(
+    oracle: _Oracle,
+    bound: BoundSpace,
+    pool: Sequence[Candidate],
+    predictions: Sequence[Prediction],
+    *,
+    seed: int,
+) -> tuple[list[Candidate], list[Prediction]]:
+    """Search on the model around the best so far, a few rounds; what it finds joins the pool."""
+    found, told = list(pool), list(predictions)
+    for turn in range(_ROUNDS):
+        order = preferred(told, [candidate.tried for candidate in found])[:_LEADERS]
+        known = {candidate.config.digest for candidate in found}
+        starts = [found[place].config for place in order]
+        fresh = {
+            near.config.digest: near
+            for near in neighbours(bound, starts, _PER_ROUND, seed=seed + turn + 1)
+            if near.config.digest not in known
+        }
+        if not fresh:
+            break
+        found += fresh.values()
+        told += oracle.ask([near.config for near in fresh.values()])
+    return found, told
 
 
 def preferred(predictions: Sequence[Prediction], tried: Sequence[bool]) -> list[int]:

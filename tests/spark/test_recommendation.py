@@ -81,7 +81,7 @@ def test_the_recommendation_beats_a_planted_bad_default(
     for name, rows in (("first", 20_000), ("second", 60_000)):
         experiment = prepare(draft(name, make_table(tmp_path / name, rows)))
         tune(experiment, execute=submit, places=places)
-    trained = train(places.tracking_uri)
+    trained = train(places.tracking_uri, corpus=())
     assert trained.studies == 2
 
     third = make_table(tmp_path / "third", 40_000)
