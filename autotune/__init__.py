@@ -117,27 +117,32 @@ def train(tracking_uri: str = "sqlite:///mlruns/mlflow.db") -> TrainResult:
 
 
 def recommend(
-    data: str | Path | DatasetProfile,
+    data: str | Path | DatasetProfile | None = None,
     *,
     workload: str | None = None,
+    eventlog: str | Path | None = None,
+    sql: str | Path | None = None,
     space: str = "default",
     master: str = "local[*]",
+    spark_home: str | None = None,
     tracking_uri: str = "sqlite:///mlruns/mlflow.db",
     conf: Mapping[str, str] | None = None,
 ) -> Recommendation:
-    """Predict a good configuration for a table, with no execution of the job.
+    """Predict a good configuration for a job, with no execution of it.
 
     Args:
         data: a table, a folder of tables, or a profile.
         workload: what the job is called in earlier studies.
+        eventlog: log of an earlier execution of the job, wherever that was.
+        sql: the job is this folder of queries over the tables in *data*; Spark only plans them.
         space: a shipped space or a file.
         master: where the job will run.
-        tracking_uri: where the studies are published and the predictor is registered.
+        spark_home: of the Spark that will run it.
+        tracking_uri: where your studies are published and your predictor is registered, if any.
         conf: what the job runs with today; ``None``: what earlier studies started from.
 
     Raises:
-        NoUsableResult: nothing was trained yet.
-        InputError: the data, the space or the master is wrong.
+        InputError: the data, the log, the space or the master is wrong.
         EnvironmentFault: Spark, Java or MLflow does not answer.
     """
     from autotune.recommendation import recommend as run
@@ -145,8 +150,11 @@ def recommend(
     return run(
         str(data) if isinstance(data, Path) else data,
         workload=workload,
+        eventlog=None if eventlog is None else str(eventlog),
+        sql=None if sql is None else str(sql),
         space=space,
         master=master,
+        spark_home=spark_home,
         tracking_uri=tracking_uri,
         conf=conf,
     )

@@ -6,13 +6,22 @@ features that are relative to the machine and the data.
 
 from __future__ import annotations
 
-from autotune.predict.fitting import fit, regrets
-from autotune.predict.predictor import ModelCard, Prediction, Predictor, Score, shipped_files
+from autotune.predict.fitting import fit
+from autotune.predict.predictor import (
+    ModelCard,
+    Prediction,
+    Predictor,
+    RuleScore,
+    Score,
+    shipped_files,
+)
+from autotune.predict.scoring import regrets
 
 __all__ = [
     "ModelCard",
     "Prediction",
     "Predictor",
+    "RuleScore",
     "Score",
     "fit",
     "regrets",

@@ -16,7 +16,7 @@ from autotune.domain import (
     Value,
     WorkloadProfile,
 )
-from autotune.predict.jobs import interplay, job_features
+from autotune.predict.jobs import Shuffle, interplay, job_features
 from autotune.space.units import ParameterType, read_number
 
 FactsOf = Callable[[str | None], Mapping[str, PropertyFact]]
@@ -29,6 +29,17 @@ _COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
 _MEMORY_NAMES = re.compile(r"\.memory$|memoryOverhead$|offHeap\.size$")
 _TIME_NAMES = re.compile(r"[iI]nterval|[tT]imeout|[wW]ait|[dD]elay")
 _SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
+_ADAPTIVE = "spark.sql.adaptive.enabled"
+_COALESCE = "spark.sql.adaptive.coalescePartitions.enabled"
+_PARALLELISM_FIRST = "spark.sql.adaptive.coalescePartitions.parallelismFirst"
+_ADVISORY = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
+_ADVISORY_BYTES = 64 * _MB
+"""What Spark takes, where it does not tell."""
+_IN_LOCAL_MODE = {
+    f"spark.executor.{name}": f"spark.driver.{name}"
+    for name in ("memory", "memoryOverhead", "extraJavaOptions")
+}
+"""There the driver's JVM runs the tasks: so what is learned of executors holds for it too."""
 _STANDS_FOR = {"spark.sql.adaptive.coalescePartitions.initialPartitionNum": _SHUFFLE_PARTITIONS}
 
 
@@ -43,6 +54,8 @@ class Kind(StrEnum):
     """A size that is seen as a share of the machine's memory."""
     DURATION = "duration"
     FLAG = "flag"
+    OPTIONS = "options"
+    """Of a JVM: whether each of them is there."""
     CATEGORY = "category"
 
 
@@ -51,6 +64,8 @@ class Setting(Value):
 
     name: str
     kind: Kind
+    words: tuple[str, ...] = ()
+    """All options that were seen, of a setting that holds such."""
 
     @property
     def is_property(self) -> bool:
@@ -69,7 +84,14 @@ def settings_of(
     for name, fact in facts.items():
         if name in values and fact.default is not None:
             values[name].add(fact.default)
-    return tuple(Setting(name=name, kind=_kind(name, values[name])) for name in sorted(values))
+    return tuple(_setting(name, values[name]) for name in sorted(values))
+
+
+def _setting(name: str, values: set[str]) -> Setting:
+    if name.endswith("JavaOptions"):
+        words = sorted({word for value in values for word in value.split()})
+        return Setting(name=name, kind=Kind.OPTIONS, words=tuple(words))
+    return Setting(name=name, kind=_kind(name, values))
 
 
 def _kind(name: str, values: set[str]) -> Kind:
@@ -141,12 +163,29 @@ def config_features(
             found[setting.name] = text if text is not None else UNKNOWN
         elif setting.kind is Kind.FLAG:
             found[setting.name] = math.nan if text is None else float(text.lower() == "true")
+        elif setting.kind is Kind.OPTIONS:
+            present = (text or "").split()
+            found |= {f"{setting.name} {word}": float(word in present) for word in setting.words}
         else:
             number = None if text is None else _number(text, setting.kind)
             found |= _numeric(setting, number, profile, machine)
-    shuffle = _effective(_SHUFFLE_PARTITIONS, config, machine, facts)
-    partitions = None if shuffle is None else _number(shuffle, Kind.COUNT)
-    return found | interplay(job, machine, partitions)
+    return found | interplay(job, machine, _shuffle(config, machine, facts))
+
+
+def _shuffle(config: Config, machine: Machine, facts: Mapping[str, PropertyFact]) -> Shuffle:
+    def number(name: str, kind: Kind) -> float | None:
+        text = _effective(name, config, machine, facts)
+        return None if text is None else _number(text, kind)
+
+    def on(name: str) -> bool:
+        return (_effective(name, config, machine, facts) or "true").lower() == "true"
+
+    return Shuffle(
+        partitions=number(_SHUFFLE_PARTITIONS, Kind.COUNT),
+        adaptive=on(_ADAPTIVE) and on(_COALESCE),
+        advisory_bytes=number(_ADVISORY, Kind.SIZE) or _ADVISORY_BYTES,
+        parallelism_first=on(_PARALLELISM_FIRST),
+    )
 
 
 def _effective(
@@ -161,6 +200,8 @@ def _effective(
     if name == "spark.default.parallelism":
         return str(machine.slots)
     other = _STANDS_FOR.get(name)
+    if machine.master.partition("[")[0] == "local":
+        other = _IN_LOCAL_MODE.get(name, other)
     return _effective(other, config, machine, facts) if other else None
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 from sklearn.model_selection import GroupKFold
 
 from autotune.domain import Config
@@ -22,13 +21,14 @@ from autotune.predict.features import (
 from autotune.predict.known import remembered
 from autotune.predict.models import (
     REGRESSORS,
+    ask,
     fitted_on,
     preparation,
-    spread_between_trees,
 )
-from autotune.predict.predictor import ModelCard, Predictor, RuleScore, Score, doubt
+from autotune.predict.predictor import ModelCard, Predictor, RuleScore
 from autotune.predict.reach import Reach, reach_of
-from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate, usable
+from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate
+from autotune.predict.scoring import LeftOut, residual_interval, score_of
 from autotune.record import Origin, StudyHistory
 from autotune.spark.properties import property_facts
 
@@ -64,16 +64,17 @@ def fit(
     settings = settings_of((c for x in lessons for c in x.configs.values()), newest)
     table = tabulate(lessons, settings, facts_of)
     targets = _aligned(table, lessons, _common_baselines(lessons, settings, facts_of))
-    left_out = _left_out(models, table, targets)
-    scored = {name: _score(table, left_out[name].logs) for name in models}
+    bare = _without_jobs(table, lessons, settings, facts_of)
+    left_out = _left_out(models, table, bare, targets)
+    scored = {name: score_of(table, left_out[name].logs) for name in models}
     scores = {name: score for name, (score, _) in scored.items()}
     chosen = min(
         models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)
     )
     known = ~np.isnan(targets)
-    fitted = fitted_on(chosen, table.features, known, targets)
+    fitted = fitted_on(chosen, *_taught(table.features, bare, known, targets))
     failure, prior = fit_failure(table, fitted["prepare"].transform(table.features), _folds(table))
-    low, high = _residual_interval(table, left_out[chosen])
+    low, high = residual_interval(table, left_out[chosen])
     card = ModelCard(
         settings=settings,
         columns=tuple(table.features.columns),
@@ -128,7 +129,8 @@ def _aligned(table: Table, lessons: Sequence[Lessons], common: pd.DataFrame) -> 
     known = ~np.isnan(table.log_times)
     shift = np.zeros(len(lessons))
     for train, test in _folds(table):
-        model = fitted_on("extra_trees", table.features, train & known, table.log_times)
+        rows = train & known
+        model = fitted_on("extra_trees", table.features[rows], table.log_times[rows])
         studies = np.unique(table.study[test])
         shift[studies] = model.predict(own.iloc[studies]) - model.predict(common.iloc[studies])
     aligned: np.ndarray = table.log_times + shift[table.study]
@@ -147,105 +149,59 @@ def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
     return folds
 
 
-@dataclass(frozen=True)
-class _LeftOut:
-    """What a kind of model says of each row without having seen its group."""
-
-    logs: np.ndarray
-    """log(time ÷ baseline time)."""
-    spread: np.ndarray
-    """Disagreement inside the model, in log(time)."""
-
-
 def _sensible(models: Sequence[str], rows: int) -> list[str]:
     """Leave out neighbours among a few rows, and what takes their cube where that is minutes."""
     fine = {"nearest": rows >= _LEAST_NEAR, "gaussian_process": rows <= _MOST_CUBIC}
     return [name for name in models if fine.get(name, True)]
 
 
-def _left_out(models: Sequence[str], table: Table, targets: np.ndarray) -> dict[str, _LeftOut]:
+def _without_jobs(
+    table: Table, lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf
+) -> pd.DataFrame | None:
+    """Return the features of the same rows as if no job's profile were known."""
+    if all(lesson.history.job is None for lesson in lessons):
+        return None
+    unknown = [
+        replace(lesson, history=lesson.history.model_copy(update={"job": None}))
+        for lesson in lessons
+    ]
+    found = tabulate(unknown, settings, facts_of).features
+    return found.reindex(columns=table.features.columns)
+
+
+def _taught(
+    features: pd.DataFrame, bare: pd.DataFrame | None, rows: np.ndarray, targets: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return what a model is shown: every row with its job, and once more without.
+
+    Many who ask know nothing of the job but its data; a model that never saw such a question
+    would answer for the median of all jobs.
+    """
+    if bare is None:
+        return features[rows], targets[rows]
+    return pd.concat([features[rows], bare[rows]]), np.tile(targets[rows], 2)
+
+
+def _left_out(
+    models: Sequence[str], table: Table, bare: pd.DataFrame | None, targets: np.ndarray
+) -> dict[str, LeftOut]:
     """Ask models about the groups that each of them had not seen."""
     predicted = {name: np.zeros(len(targets)) for name in models}
     spreads = {name: np.zeros(len(targets)) for name in models}
     known = ~np.isnan(targets)
     for train, test in _folds(table):
-        prepare = preparation(table.features).fit(table.features[train])
-        seen, unseen = (prepare.transform(table.features[mask]) for mask in (train & known, test))
+        shown, answers = _taught(table.features, bare, train & known, targets)
+        prepare = preparation(shown).fit(shown)
+        seen, unseen = prepare.transform(shown), prepare.transform(table.features[test])
         for name in models:
-            model = REGRESSORS[name]().fit(seen, targets[train & known])
-            predicted[name][test] = model.predict(unseen)
+            model = REGRESSORS[name]().fit(seen, answers)
             # A study's rows are all left out, or none of them: its baseline is among them.
             reference = np.searchsorted(np.flatnonzero(test), table.baseline_row[test])
-            spreads[name][test] = spread_between_trees(model, unseen, reference)
+            predicted[name][test], spreads[name][test] = ask(model, unseen, reference)
     return {
-        name: _LeftOut(logs - logs[table.baseline_row], spreads[name])
+        name: LeftOut(logs - logs[table.baseline_row], spreads[name])
         for name, logs in predicted.items()
     }
-
-
-def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str, float]:
-    """Return what *predictor*'s picks among measured configurations lose, study by study.
-
-    Keys are those of ``ModelCard.study_regrets``. Studies that *predictor* has learned from
-    flatter it; what can't be used is left out.
-    """
-    found = {}
-    for lesson in usable(histories):
-        history = lesson.history
-        others = sorted(set(lesson.log_times) - {lesson.baseline.digest})
-        digests = [lesson.baseline.digest, *others]
-        predictions = predictor.predict(
-            history.profile,
-            history.machine,
-            [lesson.configs[digest] for digest in digests],
-            baseline=lesson.baseline,
-            workload=history.workload,
-            job=history.job,
-        )
-        truth = np.array([lesson.log_times[digest] for digest in digests])
-        guess = np.log([prediction.relative_time for prediction in predictions])
-        found[lesson.key] = _regret(truth, guess)
-    return found
-
-
-def _regret(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Return time of the pick ÷ best − 1; of equal guesses the first, the baseline, counts."""
-    return float(np.exp(truth[np.argmin(guess)] - truth.min()) - 1)
-
-
-def _score(table: Table, predicted: np.ndarray) -> tuple[Score, list[float]]:
-    lost, correlations = [], []
-    for study in np.unique(table.study):
-        rows = (table.study == study) & ~np.isnan(table.log_times)
-        truth, guess = table.log_times[rows], predicted[rows]
-        lost.append(_regret(truth, guess))
-        varies = np.ptp(truth) > 0 and np.ptp(guess) > 0
-        correlations.append(spearmanr(truth, guess).statistic if varies else 0.0)
-    score = Score(
-        regret=float(np.mean(lost)),
-        rank_correlation=float(np.mean(correlations)),
-        mae_log_time=float(np.nanmean(np.abs(table.log_times - predicted))),
-    )
-    return score, lost
-
-
-def _residual_interval(table: Table, left_out: _LeftOut) -> tuple[float, float]:
-    """Return how far left-out times lay from their prediction: 10th and 90th percentile.
-
-    In units of :func:`~autotune.predict.predictor.doubt`, so that the interval is wide where the
-    model is in two minds. Of few residuals the outer ones are taken, as in split conformal
-    prediction with normalised residuals (Lei and others, JASA 2018, section 5.2). At least the
-    noise between two executions of one configuration is allowed for.
-    """
-    search = np.arange(len(left_out.logs)) != table.baseline_row
-    told = search & ~np.isnan(table.log_times)
-    residuals = (table.log_times - left_out.logs)[told] / doubt(left_out.spread[told])
-    if not len(residuals):
-        return -1.0, 1.0
-    level = min(1.0, np.ceil((len(residuals) + 1) * 0.9) / len(residuals))
-    low = np.quantile(residuals, 1 - level, method="lower")
-    high = np.quantile(residuals, level, method="higher")
-    return float(min(low, -1.0)), float(max(high, 1.0))
 
 
 def _reach(lessons: Sequence[Lessons]) -> Reach:

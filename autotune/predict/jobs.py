@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from autotune.domain import Machine, Operator, WorkloadProfile
 
+JOB_KNOWN = "job known"
 _MIB = float(1 << 20)
 _NOTHING = 1e-3
 """In MiB, or as a ratio: what is added before a logarithm is taken."""
 SCHEDULING_S = 0.005
 """What starting one more task costs a slot, about: 4-6 ms on a local master."""
+_LEAST_TARGET_BYTES = 1 << 20
+"""``spark.sql.adaptive.coalescePartitions.minPartitionSize``, which hardly anybody changes."""
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """What a configuration makes of a shuffle's partitions."""
+
+    partitions: float | None
+    adaptive: bool
+    """Small partitions are put together when their sizes are known."""
+    advisory_bytes: float
+    parallelism_first: bool
+    """So many are kept that every slot has one, whatever the advised size."""
+
+    def tasks(self, shuffled_bytes: float | None, slots: int) -> float:
+        """Return how many tasks read one shuffle; NaN where that can't be known.
+
+        As the tuning guide describes it: https://spark.apache.org/docs/latest/sql-performance-tuning.html
+
+        Args:
+            shuffled_bytes: of that shuffle.
+            slots: of the machine.
+        """
+        if self.partitions is None:
+            return math.nan
+        if not self.adaptive:
+            return max(self.partitions, 1.0)
+        if shuffled_bytes is None:
+            return math.nan
+        wanted = shuffled_bytes / slots if self.parallelism_first else math.inf
+        target = max(_LEAST_TARGET_BYTES, min(self.advisory_bytes, wanted))
+        return max(1.0, min(self.partitions, shuffled_bytes / target))
 
 
 def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, float]:
@@ -22,6 +57,7 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
     of = _Known(job)
     found = {f"job {operator.value}": _share(job, operator) for operator in Operator}
     return found | {
+        JOB_KNOWN: float(job is not None),
         "job queries": _log(of.queries),
         "job seconds": _log(of.duration_s),
         "job tasks per stage": _ratio(of.tasks, of.stages),
@@ -36,6 +72,7 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
         "job python stages": _part(of.python_stages, of.stages),
         "job cached": _log(of.cached),
         "job input per slot": _megabytes(of.input_bytes, machine.slots),
+        "job rows per slot": _ratio(of.input_rows, machine.slots),
         "job shuffle per slot": _megabytes(of.shuffle_bytes, machine.slots),
         "job shuffle per input": _ratio(of.shuffle_bytes, of.input_bytes),
         "job spill per shuffle": _ratio(of.spilled_bytes, of.shuffle_bytes),
@@ -43,27 +80,25 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
     }
 
 
-def interplay(
-    job: WorkloadProfile | None, machine: Machine, partitions: float | None
-) -> dict[str, float]:
-    """Return what a number of shuffle partitions means to the job.
+def interplay(job: WorkloadProfile | None, machine: Machine, shuffle: Shuffle) -> dict[str, float]:
+    """Return what the partitions of a shuffle mean to the job; NaN where that is not known.
 
     Args:
         job: what it does.
         machine: where it runs.
-        partitions: of a shuffle, as the configuration has it.
+        shuffle: what the configuration makes of its shuffles.
     """
-    size, share = math.nan, math.nan
-    if job is None or partitions is None:
-        return {"job shuffle partition size": size, "job scheduling share": share}
-    exchanges = job.operators.get(Operator.EXCHANGE, 0)
-    if job.shuffle_bytes is not None:
-        each = job.shuffle_bytes / max(exchanges, 1) / max(partitions, 1.0)
-        size = math.log2(each / _MIB + _NOTHING)
-    if job.duration_s:
-        tasks = exchanges * partitions
-        share = math.log2(tasks * SCHEDULING_S / machine.slots / job.duration_s + _NOTHING)
-    return {"job shuffle partition size": size, "job scheduling share": share}
+    exchanges = max(job.operators.get(Operator.EXCHANGE, 0), 1) if job else 1
+    shuffled = None if job is None or job.shuffle_bytes is None else job.shuffle_bytes / exchanges
+    tasks = shuffle.tasks(shuffled, machine.slots)
+    size = math.nan if shuffled is None else shuffled / tasks / _MIB
+    busy_s = exchanges * tasks * SCHEDULING_S / machine.slots
+    share = busy_s / job.duration_s if job and job.duration_s else math.nan
+    return {
+        "job shuffle partition size": math.log2(size + _NOTHING),
+        "job shuffle tasks per slot": math.log2(tasks / machine.slots),
+        "job scheduling share": math.log2(share + _NOTHING),
+    }
 
 
 class _Known:

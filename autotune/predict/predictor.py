@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError
 from autotune.predict.features import FactsOf, Setting, config_features, context_features
-from autotune.predict.models import TRUSTED_TYPES, spread_between_trees
+from autotune.predict.models import TRUSTED_TYPES, ask
 from autotune.predict.reach import Reach
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
@@ -137,10 +137,10 @@ class Predictor:
             return ()
         table = self.features(profile, machine, [baseline or Config(), *configs], workload, job)
         prepared = self.regressor["prepare"].transform(table)
-        logs = self.regressor["model"].predict(prepared)
-        spread = spread_between_trees(self.regressor["model"], prepared)
+        logs, spread = ask(self.regressor["model"], prepared)
         failing = self._failure_probabilities(prepared)
-        rows = zip(logs - logs[0], spread, failing, strict=True)
+        # Not the last digits: two equal rows may differ in them, by their place in the table.
+        rows = zip(np.round(logs - logs[0], 9), spread, failing, strict=True)
         return tuple(self._prediction(*row) for row in rows)[1:]
 
     def features(

@@ -14,6 +14,7 @@ import pandas as pd
 from autotune.domain import Config, digest_of
 from autotune.errors import NoUsableResult
 from autotune.predict.features import FactsOf, Setting, config_features, context_features
+from autotune.predict.jobs import JOB_KNOWN
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 
 MIN_STUDIES = 2
@@ -145,8 +146,7 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
     by_workload = len(set(workloads)) > 1
     names = workloads if by_workload else [str(i) for i in study]
     return Table(
-        # What nobody knows teaches nothing, and would be drawn among what does.
-        features=pd.DataFrame(rows).dropna(axis="columns", how="all"),
+        features=_telling(pd.DataFrame(rows), lessons),
         log_times=np.array(times),
         failed=np.array(failed),
         study=np.array(study),
@@ -154,6 +154,20 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
         baseline_row=np.array(baseline_row),
         grouped_by="workload" if by_workload else "study",
     )
+
+
+def _telling(features: pd.DataFrame, lessons: Sequence[Lessons]) -> pd.DataFrame:
+    """Leave out what is the same for all: it teaches nothing, and would be drawn among what does.
+
+    Whether the job is known may differ when somebody asks.
+    """
+    jobs = any(lesson.history.job is not None for lesson in lessons)
+    kept = [
+        name
+        for name in features
+        if features[name].nunique(dropna=False) > 1 or (jobs and name == JOB_KNOWN)
+    ]
+    return features[kept]
 
 
 def hash_of(lessons: Sequence[Lessons]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from autotune.dataset import profile_dataset
 from autotune.domain import DatasetProfile, WorkloadProfile
@@ -110,13 +111,19 @@ def predictor_in_charge(tracking_uri: str) -> tuple[Predictor, str]:
         champion = Ledger(tracking_uri).champion()
         if champion is not None:
             return Predictor.from_files(champion.files), champion.version
-    files = shipped_files()
-    if files:
-        return Predictor.from_files(files), "shipped"
+    shipped = _shipped()
+    if shipped is not None:
+        return shipped, "shipped"
     raise NoUsableResult(
         "no predictor yet: tune at least two jobs or tables with `autotune tune`, then run "
         "`autotune train`"
     )
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Predictor | None:
+    files = shipped_files()
+    return Predictor.from_files(files) if files else None
 
 
 def _job(

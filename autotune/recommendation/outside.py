@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autotune.expert import expert_config, expert_rules
-from autotune.predict import Prediction, Predictor
+from autotune.predict import Prediction, Predictor, RuleScore
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.question import (
     SIMILAR,
@@ -33,7 +33,7 @@ def by_rules(
             "similar_studies": tuple(history.study for history in near[:SIMILAR]),
         }
     )
-    if rules is None or rules.high > 1 + SMALLEST_GAIN or rules.median > 1 - SMALLEST_GAIN:
+    if rules is None or not did_well(rules):
         return answer.model_copy(update={"reason": f"{unknown}: measure with `autotune tune`"})
     shown = [
         Change(
@@ -59,3 +59,8 @@ def by_rules(
             "origin": "expert rules",
         }
     )
+
+
+def did_well(rules: RuleScore) -> bool:
+    """Whether the expert's rules gained where they were tried, and hardly ever lost."""
+    return rules.median <= 1 - SMALLEST_GAIN and rules.high <= 1 + SMALLEST_GAIN

@@ -76,8 +76,8 @@ def rank(
     pool = candidates(
         bound, near[:_SOURCES], question.profile, facts_of=predictor.facts_of, seed=seed
     )
-    predictions = oracle.ask([candidate.config for candidate in pool])
-    pool, predictions = _refined(oracle, bound, pool, predictions, seed=seed)
+    told = oracle.ask([candidate.config for candidate in pool])
+    pool, predictions = _refined(oracle, bound, pool, told, seed=seed)
     best = preferred(predictions, [candidate.tried for candidate in pool])[0]
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
     answer = kept_default(question, len(pool), prediction)

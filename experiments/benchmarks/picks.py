@@ -15,8 +15,9 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from autotune.domain import Config
-from autotune.predict import Predictor, fit
-from autotune.predict.features import FactsOf, context_features
+from autotune.predict import Prediction, Predictor, fit
+from autotune.predict.features import context_features
+from autotune.recommendation.outside import did_well
 from autotune.recommendation.ranking import preferred, verdict
 from autotune.record import StudyHistory
 
@@ -82,32 +83,66 @@ def forest_on_knobs(train: Sequence[Group], group: Group) -> list[str]:
     return [names[place] for place in np.argsort(-scores, kind="stable")]
 
 
-def predictor_pick(facts_of: FactsOf | None = None, *, with_job: bool = True) -> Pick:
-    """Return the predictor as a way to pick, with or without profiles of the jobs."""
-    fitted: dict[tuple[str, ...], Predictor] = {}
+def predictor_pick(*, with_job: bool = True) -> Pick:
+    """Return the predictor as a way to pick, asked with or without the job's profile."""
 
     def pick(train: Sequence[Group], group: Group) -> list[str]:
-        key = tuple(each.history.study for each in train)
-        if key not in fitted:
-            histories = [each.history for each in train]
-            if not with_job:
-                histories = [h.model_copy(update={"job": None}) for h in histories]
-            fitted[key] = fit(histories, **({"facts_of": facts_of} if facts_of else {}))
-        names = [BASELINE, *sorted(set(group.configs) - {BASELINE})]
-        history = group.history
-        told = fitted[key].predict(
-            history.profile,
-            history.machine,
-            [group.configs[name] for name in names],
-            baseline=group.configs[BASELINE],
-            job=history.job if with_job else None,
-        )
+        names, told = _told(train, group, with_job=with_job)
         order = preferred(told, [True] * len(names))
-        keep, _ = verdict(told[order[0]], changed=order[0] != 0)
         ranked = [names[place] for place in order]
-        return [BASELINE, *(n for n in ranked if n != BASELINE)] if keep else ranked
+        if _unknown(_fitted(tuple(train)), group, with_job=with_job):
+            rules = _fitted(tuple(train)).card.rules
+            first = EXPERT if rules is not None and did_well(rules) else BASELINE
+        elif verdict(told[order[0]], changed=order[0] != 0)[0]:
+            first = BASELINE
+        else:
+            first = ranked[0]
+        return [first, *(name for name in ranked if name != first)]
 
     return pick
+
+
+def _unknown(predictor: Predictor, group: Group, *, with_job: bool) -> bool:
+    """Whether a group is too far from all that was learned from for the model to be asked."""
+    history = group.history
+    job = history.job if with_job else None
+    return predictor.distance(history.profile, history.machine, job) > 1
+
+
+def covered(train: Sequence[Group], group: Group) -> list[bool]:
+    """Return for each configuration but the baseline whether its interval holds what it took."""
+    names, told = _told(train, group, with_job=True)
+    return [
+        prediction.low <= math.exp(group.logs[name]) <= prediction.high
+        for name, prediction in zip(names, told, strict=True)
+        if name != BASELINE and name in group.logs
+    ]
+
+
+def _told(
+    train: Sequence[Group], group: Group, *, with_job: bool
+) -> tuple[list[str], tuple[Prediction, ...]]:
+    """Return the names of all configurations, the baseline first, and what is predicted."""
+    names = [BASELINE, *sorted(set(group.configs) - {BASELINE})]
+    history = group.history
+    return names, _fitted(tuple(train)).predict(
+        history.profile,
+        history.machine,
+        [group.configs[name] for name in names],
+        baseline=group.configs[BASELINE],
+        job=history.job if with_job else None,
+    )
+
+
+_FITTED: dict[tuple[str, ...], Predictor] = {}
+
+
+def _fitted(train: tuple[Group, ...]) -> Predictor:
+    """Learn from groups, once for all ways that ask."""
+    key = tuple(each.history.study for each in train)
+    if key not in _FITTED:
+        _FITTED[key] = fit([each.history for each in train])
+    return _FITTED[key]
 
 
 def measured_once(train: Sequence[Group], group: Group) -> list[str]:
