@@ -139,9 +139,8 @@ def print_table(
     configs: Mapping[str, Config], told: Mapping[str, Recommendation], times: Times
 ) -> None:
     """Print what each took, relative to the default in the same block."""
-    print(
-        f"{'':<20} {'median s':>9} {'÷ default':>10} {'95 % interval':>16} {'predicted':>10} failed"
-    )
+    titles = ("median s", "÷ default", "95 % interval", "predicted")
+    print(f"{'':<20} {titles[0]:>9} {titles[1]:>10} {titles[2]:>16} {titles[3]:>10} failed")
     for name in (DEFAULT, DATA, LOG, WINNER):
         said = told.get(name)
         if name not in configs:
