@@ -83,7 +83,9 @@ def fitted_on(name: str, features: pd.DataFrame, targets: np.ndarray) -> Pipelin
 
 def classifier() -> ExtraTreesClassifier:
     """Return an unfitted classifier of failure, over prepared features."""
-    return ExtraTreesClassifier(n_estimators=40, min_samples_leaf=3, random_state=_SEED)
+    return ExtraTreesClassifier(
+        n_estimators=40, min_samples_leaf=3, max_features=0.5, random_state=_SEED
+    )
 
 
 def preparation(features: pd.DataFrame) -> ColumnTransformer:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from autotune.domain import Config, DatasetProfile
+from autotune.domain import Config, DatasetProfile, PropertyFact
 from autotune.errors import InputError
 from autotune.expert import expert_config
 from autotune.predict.features import FactsOf
@@ -17,8 +17,8 @@ from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
 Choice = float | int | str | None
 
-_NEIGHBOURS = 60
-_SAMPLES = 50
+_NEIGHBOURS = 30
+_SAMPLES = 30
 _MOST_STARTS = 12
 
 
@@ -111,9 +111,11 @@ def transferred(
     each partition as there.
     """
     ratio = _data_per_slot(bound, history, profile)
+    facts = facts_of(history.machine.spark_version)
+    plain = bind(bound.space, machine=history.machine, baseline={}, facts=facts)
     for config in best_configs(history):
         try:
-            choices = _choices(bound, history, config, facts_of)
+            choices = _choices(bound, plain, config, facts)
         except InputError:
             continue  # that machine or space has nothing in common with ours
         yield Candidate(bound.decode(choices), f"study {history.study}")
@@ -123,17 +125,23 @@ def transferred(
 
 
 def _choices(
-    bound: BoundSpace, history: StudyHistory, config: Config, facts_of: FactsOf
+    bound: BoundSpace, plain: BoundSpace, config: Config, facts: Mapping[str, PropertyFact]
 ) -> dict[str, Choice]:
-    """Return a config of another machine as choices of our space: what both know of."""
+    """Return a config of another machine as choices of our space: what both know of.
+
+    Args:
+        bound: Our space on our machine.
+        plain: Our space on theirs, as if nobody had set anything there.
+        config: One of theirs.
+        facts: Of their Spark.
+    """
     own = {**config.properties, **config.arguments}
-    there = bind(
-        bound.space,
-        machine=history.machine,
-        baseline={name: value for name, value in own.items() if value is not None},
-        facts=facts_of(history.machine.spark_version),
-    )
-    encoded: Mapping[str, Choice] = there.encode(there.baseline)
+    try:
+        encoded: Mapping[str, Choice] = plain.encode(config)
+    except InputError:  # it holds what is none of the space's choices: then as the person's own
+        known = {name: value for name, value in own.items() if value is not None}
+        there = bind(bound.space, machine=plain.machine, baseline=known, facts=facts)
+        encoded = there.encode(there.baseline)
     ours = {dimension.name: dimension for dimension in bound.dimensions}
     return {
         name: value

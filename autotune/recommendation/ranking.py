@@ -31,7 +31,7 @@ _NO_EFFECT = 0.005
 _SOURCES = 5
 _ROUNDS = 3
 _LEADERS = 3
-_PER_ROUND = 30
+_PER_ROUND = 20
 
 
 class _Oracle:

@@ -86,6 +86,7 @@ def write_number(value: float, kind: ParameterType) -> str:
     return f"{whole // 1000}s" if whole and whole % 1000 == 0 else f"{whole}ms"
 
 
+@lru_cache(maxsize=8192)
 def rung(value: float, kind: ParameterType, *, up: bool | None = None) -> float:
     """Put *value* on the ladder of its type.
 
@@ -110,6 +111,7 @@ def rung(value: float, kind: ParameterType, *, up: bool | None = None) -> float:
     return on_grid(value, 0.0, grain, up=up)
 
 
+@lru_cache(maxsize=8192)
 def on_grid(value: float, origin: float, grain: float, *, up: bool | None = None) -> float:
     """Put *value* on the grid of *grain* through *origin*; *up* as in :func:`rung`."""
     steps = (value - origin) / grain
