@@ -458,3 +458,16 @@ def test_a_decode_costs_less_than_two_milliseconds() -> None:
         bound.decode(middle)
         fastest = min(fastest, time.thread_time() - began)
     assert fastest < 0.002
+
+
+def test_what_may_not_change_lifts_what_has_to_be_at_least_as_large() -> None:
+    machine = Machine(
+        master="spark://h:7077", slots=2, cores_per_executor=2, memory_bytes=1200 << 20
+    )
+    bound = bind(
+        SPACES["executors"], machine=machine, baseline={}, facts=FACTS,
+        fixed={"spark.executor.cores"},
+    )  # fmt: skip
+    config = bound.decode({"spark.cores.max": 0.5})
+    assert bound.keeps_rules(config)
+    assert bound.decode(bound.encode(config)) == config

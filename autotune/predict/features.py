@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 
+import numpy as np
+
 from autotune.domain import (
     Config,
     DatasetProfile,
@@ -22,8 +24,7 @@ from autotune.space.units import ParameterType, read_number
 FactsOf = Callable[[str | None], Mapping[str, PropertyFact]]
 """Spark version → what Spark says of its properties."""
 
-WORKLOAD = "workload"
-UNKNOWN = "unknown"
+_WORKLOAD = "workload "
 _MB = float(1 << 20)
 _COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
 _MEMORY_NAMES = re.compile(r"\.memory$|memoryOverhead$|offHeap\.size$")
@@ -65,7 +66,7 @@ class Setting(Value):
     name: str
     kind: Kind
     words: tuple[str, ...] = ()
-    """All options that were seen, of a setting that holds such."""
+    """All that were seen, of a setting that holds no number: each is a feature of its own."""
 
     @property
     def is_property(self) -> bool:
@@ -89,9 +90,12 @@ def settings_of(
 
 def _setting(name: str, values: set[str]) -> Setting:
     if name.endswith("JavaOptions"):
-        words = sorted({word for value in values for word in value.split()})
-        return Setting(name=name, kind=Kind.OPTIONS, words=tuple(words))
-    return Setting(name=name, kind=_kind(name, values))
+        words = {word for value in values for word in value.split()}
+        return Setting(name=name, kind=Kind.OPTIONS, words=tuple(sorted(words)))
+    kind = _kind(name, values)
+    return Setting(
+        name=name, kind=kind, words=tuple(sorted(values)) if kind is Kind.CATEGORY else ()
+    )
 
 
 def _kind(name: str, values: set[str]) -> Kind:
@@ -121,26 +125,29 @@ def context_features(
     machine: Machine,
     workload: str,
     job: WorkloadProfile | None = None,
-) -> dict[str, float | str]:
+) -> dict[str, float]:
     """Return what does not depend on the configuration; logarithms to base 2, sizes in MiB."""
     nan = math.nan
-    found: dict[str, float | str] = {**job_features(job, machine)}
-    return found | {
-        WORKLOAD: workload or UNKNOWN,
-        "data rows": math.log2(1 + profile.rows) if profile else nan,
-        "data size": math.log2(1 + profile.bytes / _MB) if profile else nan,
-        "data row width": math.log2(1 + profile.row_width_bytes) if profile else nan,
-        "data files": math.log2(1 + profile.files) if profile else nan,
-        "data columns": math.log2(1 + len(profile.columns)) if profile else nan,
-        "data null share": profile.null_share if profile else nan,
-        "data key skew": profile.key_skew if profile else nan,
-        "data size per slot": math.log2(1 + profile.bytes / _MB / machine.slots)
-        if profile
-        else nan,
-        "machine slots": math.log2(machine.slots),
-        "machine executors": math.log2(machine.executors),
-        "machine memory per slot": math.log2(1 + machine.memory_bytes / machine.slots / _MB),
-    }
+    named = {f"{_WORKLOAD}{workload}": 1.0} if workload else {}
+    return (
+        job_features(job, machine)
+        | named
+        | {
+            "data rows": math.log2(1 + profile.rows) if profile else nan,
+            "data size": math.log2(1 + profile.bytes / _MB) if profile else nan,
+            "data row width": math.log2(1 + profile.row_width_bytes) if profile else nan,
+            "data files": math.log2(1 + profile.files) if profile else nan,
+            "data columns": math.log2(1 + len(profile.columns)) if profile else nan,
+            "data null share": profile.null_share if profile else nan,
+            "data key skew": profile.key_skew if profile else nan,
+            "data size per slot": math.log2(1 + profile.bytes / _MB / machine.slots)
+            if profile
+            else nan,
+            "machine slots": math.log2(machine.slots),
+            "machine executors": math.log2(machine.executors),
+            "machine memory per slot": math.log2(1 + machine.memory_bytes / machine.slots / _MB),
+        }
+    )
 
 
 def config_features(
@@ -150,26 +157,33 @@ def config_features(
     machine: Machine,
     facts: Mapping[str, PropertyFact],
     job: WorkloadProfile | None = None,
-) -> dict[str, float | str]:
+) -> dict[str, float]:
     """Return the features of one configuration; what is unset has Spark's own default.
 
     Counts of partitions are given as such, per slot and as data per partition; sizes as MiB and as
     the number of such pieces per slot that the data make; memory as MiB and as a share.
     """
-    found: dict[str, float | str] = {}
+    found: dict[str, float] = {}
     for setting in settings:
         text = _effective(setting.name, config, machine, facts)
-        if setting.kind is Kind.CATEGORY:
-            found[setting.name] = text if text is not None else UNKNOWN
-        elif setting.kind is Kind.FLAG:
+        if setting.kind is Kind.FLAG:
             found[setting.name] = math.nan if text is None else float(text.lower() == "true")
-        elif setting.kind is Kind.OPTIONS:
-            present = (text or "").split()
+        elif setting.kind in (Kind.OPTIONS, Kind.CATEGORY):
+            present = (text or "").split() if setting.kind is Kind.OPTIONS else [text]
             found |= {f"{setting.name} {word}": float(word in present) for word in setting.words}
         else:
             number = None if text is None else _number(text, setting.kind)
             found |= _numeric(setting, number, profile, machine)
     return found | interplay(job, machine, _shuffle(config, machine, facts))
+
+
+def matrix(rows: Sequence[Mapping[str, float]], columns: Sequence[str]) -> np.ndarray:
+    """Return rows of features as rows × columns: NaN where a number is unknown.
+
+    A row has its own workload only: it is none of the others.
+    """
+    blanks = [(name, 0.0 if name.startswith(_WORKLOAD) else math.nan) for name in columns]
+    return np.array([[row.get(name, blank) for name, blank in blanks] for row in rows])
 
 
 def _shuffle(config: Config, machine: Machine, facts: Mapping[str, PropertyFact]) -> Shuffle:
@@ -207,7 +221,7 @@ def _effective(
 
 def _numeric(
     setting: Setting, number: float | None, profile: DatasetProfile | None, machine: Machine
-) -> dict[str, float | str]:
+) -> dict[str, float]:
     name, kind = setting.name, setting.kind
     nan = math.nan
     value = nan if number is None else max(number, 0.0)

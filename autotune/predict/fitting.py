@@ -16,6 +16,7 @@ from autotune.predict.features import (
     Setting,
     config_features,
     context_features,
+    matrix,
     settings_of,
 )
 from autotune.predict.known import remembered
@@ -73,7 +74,8 @@ def fit(
     )
     known = ~np.isnan(targets)
     fitted = fitted_on(chosen, *_taught(table.features, bare, known, targets))
-    failure, prior = fit_failure(table, fitted["prepare"].transform(table.features), _folds(table))
+    prepared = fitted["prepare"].transform(table.features.to_numpy())
+    failure, prior = fit_failure(table, prepared, _folds(table))
     low, high = residual_interval(table, left_out[chosen])
     card = ModelCard(
         settings=settings,
@@ -99,16 +101,16 @@ def fit(
 
 def _common_baselines(
     lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf
-) -> pd.DataFrame:
+) -> list[dict[str, float]]:
     """Return, for each study, the features of the most common baseline in that study's place."""
     digests = [x.baseline.digest for x in lessons]
     common = lessons[digests.index(max(sorted(set(digests)), key=digests.count))].baseline
-    return pd.DataFrame([_placed(x, common, settings, facts_of) for x in lessons])
+    return [_placed(x, common, settings, facts_of) for x in lessons]
 
 
 def _placed(
     lesson: Lessons, config: Config, settings: Sequence[Setting], facts_of: FactsOf
-) -> dict[str, float | str]:
+) -> dict[str, float]:
     history = lesson.history
     facts = facts_of(history.machine.spark_version)
     profile, machine, job = history.profile, history.machine, history.job
@@ -116,7 +118,9 @@ def _placed(
     return context | config_features(settings, config, profile, machine, facts, job)
 
 
-def _aligned(table: Table, lessons: Sequence[Lessons], common: pd.DataFrame) -> np.ndarray:
+def _aligned(
+    table: Table, lessons: Sequence[Lessons], common: Sequence[dict[str, float]]
+) -> np.ndarray:
     """Return log times as seen from one and the same baseline.
 
     Studies start from different configurations, and times are relative to those. Where a
@@ -125,14 +129,15 @@ def _aligned(table: Table, lessons: Sequence[Lessons], common: pd.DataFrame) -> 
     """
     if len({x.baseline.digest for x in lessons}) == 1:
         return table.log_times
-    own = table.features.iloc[np.unique(table.baseline_row)]
+    own = table.features.to_numpy()[np.unique(table.baseline_row)]
+    shared = matrix(common, list(table.features))
     known = ~np.isnan(table.log_times)
     shift = np.zeros(len(lessons))
     for train, test in _folds(table):
         rows = train & known
         model = fitted_on("extra_trees", table.features[rows], table.log_times[rows])
         studies = np.unique(table.study[test])
-        shift[studies] = model.predict(own.iloc[studies]) - model.predict(common.iloc[studies])
+        shift[studies] = model.predict(own[studies]) - model.predict(shared[studies])
     aligned: np.ndarray = table.log_times + shift[table.study]
     return aligned
 
@@ -191,8 +196,8 @@ def _left_out(
     known = ~np.isnan(targets)
     for train, test in _folds(table):
         shown, answers = _taught(table.features, bare, train & known, targets)
-        prepare = preparation(shown).fit(shown)
-        seen, unseen = prepare.transform(shown), prepare.transform(table.features[test])
+        prepare = preparation().fit(shown.to_numpy())
+        seen, unseen = (prepare.transform(f.to_numpy()) for f in (shown, table.features[test]))
         for name in models:
             model = REGRESSORS[name]().fit(seen, answers)
             # A study's rows are all left out, or none of them: its baseline is among them.
@@ -226,6 +231,6 @@ def _ranges(lessons: Sequence[Lessons]) -> dict[str, tuple[float, float]]:
     for lesson in lessons:
         history = lesson.history
         for name, value in context_features(history.profile, history.machine, "").items():
-            if isinstance(value, float) and not np.isnan(value):
+            if not np.isnan(value):
                 seen.setdefault(name, []).append(value)
     return {name: (min(values), max(values)) for name, values in seen.items()}

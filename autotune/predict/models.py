@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -21,7 +20,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.impute import SimpleImputer
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 TRUSTED_TYPES = (
     "numpy.dtype",
@@ -71,14 +70,14 @@ configuration differs from another, hence "keep your default". All are flat far 
 they have seen: the best of a linear model would always be a corner of the space."""
 
 
-def pipeline(name: str, features: pd.DataFrame) -> Pipeline:
-    """Return an unfitted regressor with its preparation of *features*."""
-    return Pipeline([("prepare", preparation(features)), ("model", REGRESSORS[name]())])
+def pipeline(name: str) -> Pipeline:
+    """Return an unfitted regressor with its preparation."""
+    return Pipeline([("prepare", preparation()), ("model", REGRESSORS[name]())])
 
 
 def fitted_on(name: str, features: pd.DataFrame, targets: np.ndarray) -> Pipeline:
     """Return a fitted regressor, with its preparation of *features*."""
-    return pipeline(name, features).fit(features, targets)
+    return pipeline(name).fit(features.to_numpy(), targets)
 
 
 def classifier() -> ExtraTreesClassifier:
@@ -88,18 +87,10 @@ def classifier() -> ExtraTreesClassifier:
     )
 
 
-def preparation(features: pd.DataFrame) -> ColumnTransformer:
-    """Return what turns a table of features into numbers; unknown words become zeros."""
-    words = [name for name in features if features[name].dtype == object]
-    numbers = [name for name in features if features[name].dtype != object]
+def preparation() -> Pipeline:
+    """Return what fills the gaps in rows of features, and scales them."""
     impute = SimpleImputer(strategy="median", keep_empty_features=True)
-    steps = [("impute", impute), ("scale", StandardScaler())]
-    return ColumnTransformer(
-        [
-            ("numbers", Pipeline(steps), numbers),
-            ("words", OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
-        ]
-    )
+    return Pipeline([("impute", impute), ("scale", StandardScaler())])
 
 
 def ask(

@@ -12,13 +12,12 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 import numpy as np
-import pandas as pd
 import skops.io
 from pydantic import Field, TypeAdapter, ValidationError
 
 from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError
-from autotune.predict.features import FactsOf, Setting, config_features, context_features
+from autotune.predict.features import FactsOf, Setting, config_features, context_features, matrix
 from autotune.predict.models import TRUSTED_TYPES, ask
 from autotune.predict.reach import Reach
 from autotune.record import StudyHistory
@@ -105,7 +104,7 @@ class Predictor:
     """(data, machine, configuration) → relative time, interval, probability of failure."""
 
     regressor: Any
-    """A fitted scikit-learn pipeline over a table of features."""
+    """A fitted scikit-learn pipeline over rows of features."""
     failure: Any | None
     """A classifier of failure over what the pipeline prepares; ``None``: the same for all."""
     card: ModelCard
@@ -150,15 +149,15 @@ class Predictor:
         configs: Sequence[Config],
         workload: str = "",
         job: WorkloadProfile | None = None,
-    ) -> pd.DataFrame:
-        """Return the table that the models take, a row for each of *configs*."""
+    ) -> np.ndarray:
+        """Return what the models take: a row for each of *configs*, the card's columns."""
         facts = self.facts_of(machine.spark_version)
         context = context_features(profile, machine, workload, job)
         rows = [
             context | config_features(self.card.settings, config, profile, machine, facts, job)
             for config in configs
         ]
-        return pd.DataFrame(rows, columns=list(self.card.columns))
+        return matrix(rows, self.card.columns)
 
     def distance(
         self, profile: DatasetProfile | None, machine: Machine, job: WorkloadProfile | None
@@ -175,7 +174,7 @@ class Predictor:
         found = []
         for name, (low, high) in self.card.ranges.items():
             value = context.get(name)
-            if not isinstance(value, float) or math.isnan(value):
+            if value is None or math.isnan(value):
                 continue
             logarithmic = name not in ("data null share", "data key skew")
             margin = 1.0 if logarithmic else 0.1

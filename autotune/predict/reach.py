@@ -9,7 +9,7 @@ import numpy as np
 
 from autotune.domain import Value
 
-Context = Mapping[str, float | str]
+Context = Mapping[str, float]
 
 _MARGIN = 1.5
 _LEAST_SCALE = 0.25
@@ -83,5 +83,5 @@ def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> Reach:
     return found.model_copy(update={"limit": max(limit, _LEAST_LIMIT)})
 
 
-def _number(value: float | str | None) -> float | None:
-    return value if isinstance(value, float | int) and math.isfinite(value) else None
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

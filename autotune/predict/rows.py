@@ -13,7 +13,7 @@ import pandas as pd
 
 from autotune.domain import Config, digest_of
 from autotune.errors import NoUsableResult
-from autotune.predict.features import FactsOf, Setting, config_features, context_features
+from autotune.predict.features import FactsOf, Setting, config_features, context_features, matrix
 from autotune.predict.jobs import JOB_KNOWN
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 
@@ -124,7 +124,7 @@ def _failed(trial: PastTrial) -> bool:
 
 def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf) -> Table:
     """Make the rows; those of one study follow each other, its baseline first."""
-    rows: list[dict[str, float | str]] = []
+    rows: list[dict[str, float]] = []
     times, failed, study, baseline_row = [], [], [], []
     for number, lesson in enumerate(lessons):
         history = lesson.history
@@ -146,7 +146,7 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
     by_workload = len(set(workloads)) > 1
     names = workloads if by_workload else [str(i) for i in study]
     return Table(
-        features=_telling(pd.DataFrame(rows), lessons),
+        features=_telling(rows, lessons),
         log_times=np.array(times),
         failed=np.array(failed),
         study=np.array(study),
@@ -156,18 +156,16 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
     )
 
 
-def _telling(features: pd.DataFrame, lessons: Sequence[Lessons]) -> pd.DataFrame:
+def _telling(rows: Sequence[Mapping[str, float]], lessons: Sequence[Lessons]) -> pd.DataFrame:
     """Leave out what is the same for all: it teaches nothing, and would be drawn among what does.
 
     Whether the job is known may differ when somebody asks.
     """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    features = pd.DataFrame(matrix(rows, names), columns=names)
     jobs = any(lesson.history.job is not None for lesson in lessons)
-    kept = [
-        name
-        for name in features
-        if features[name].nunique(dropna=False) > 1 or (jobs and name == JOB_KNOWN)
-    ]
-    return features[kept]
+    differ = features.nunique(dropna=False) > 1
+    return features[[name for name in names if differ[name] or (jobs and name == JOB_KNOWN)]]
 
 
 def hash_of(lessons: Sequence[Lessons]) -> str:

@@ -17,8 +17,8 @@ from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
 Choice = float | int | str | None
 
-_NEIGHBOURS = 30
-_SAMPLES = 30
+_NEIGHBOURS = 50
+_SAMPLES = 40
 _MOST_STARTS = 12
 
 

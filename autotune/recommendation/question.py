@@ -40,9 +40,8 @@ def nearest(histories: Sequence[StudyHistory], question: Question) -> list[Study
         there = context_features(history.profile, history.machine, "", history.job)
         total = 0.0
         for name, value in here.items():
-            other = there[name]
-            if isinstance(value, float) and isinstance(other, float):
-                total += 2.0 if math.isnan(value) or math.isnan(other) else abs(value - other)
+            gap = abs(value - there[name])
+            total += 2.0 if math.isnan(gap) else gap
         return history.workload != question.workload, total, history.study
 
     return sorted(histories, key=distance)

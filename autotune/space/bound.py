@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autotune.domain import Config, Machine
@@ -202,9 +202,20 @@ class BoundSpace:
             before = numbers
             for rule in self.rules:
                 numbers = rule.repaired(numbers, self.free, floor)
+                if rule.rule.ordered and not rule.holds(numbers):
+                    numbers = self._raised(rule.rule.ordered, numbers)
             if numbers == before:
                 break
         return State(numbers, state.picked)
+
+    def _raised(self, ordered: Sequence[str], numbers: dict[str, float]) -> dict[str, float]:
+        """Undo what went below one that may not change: the person's own values fit each other."""
+        raised = dict(numbers)
+        for name in ordered[1:]:
+            bound = self.bound[name]
+            if name in numbers and name in self.free and isinstance(bound, BoundNumber):
+                raised[name] = max(numbers[name], bound.own.value)
+        return raised
 
     def _without_what_fails(self, state: State) -> State:
         """Switch back what a rule has no room for, e.g. off-heap memory beside a huge heap."""

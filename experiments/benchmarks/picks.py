@@ -175,8 +175,7 @@ def _best_name(group: Group) -> str:
 def _context(group: Group) -> list[float]:
     history = group.history
     found = context_features(history.profile, history.machine, "", history.job)
-    numbers = [value for value in found.values() if isinstance(value, float)]
-    return [0.0 if math.isnan(value) else value for value in numbers]
+    return [0.0 if math.isnan(value) else value for value in found.values()]
 
 
 def _distance(one: Group, other: Group) -> float:

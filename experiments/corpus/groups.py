@@ -49,7 +49,7 @@ class Group:
 
 PLAN = """
 partitions-S-two-cores    skew-M-two-cores          udf-S-one-core
-rdd-S-two-cores           ingest-S-two-cores        clicks-S-one-core
+rdd-S-two-cores           ingest-S-two-cores        clicks-S-two-cores
 joins-S-two-cores         sort-S-one-core           graph-S-two-cores
 features-ml-S-one-core    als-S-one-core            aggregations-S-two-cores
 etl-S-two-workers         caching-M-two-cores       tpch-S-two-cores
@@ -61,7 +61,7 @@ features-ml-M-two-cores   als-M-two-workers         aggregations-M-one-core
 etl-M-two-cores           caching-S-two-workers
 
 partitions-L-two-workers  skew-L-one-core           udf-L-two-cores
-rdd-L-two-workers         ingest-L-two-workers      clicks-L-two-cores
+rdd-L-two-workers         ingest-L-two-workers      clicks-L-one-core
 joins-L-two-workers       sort-L-two-cores          graph-L-two-workers
 features-ml-L-two-workers als-L-two-cores           aggregations-L-two-workers
 etl-L-one-core            caching-L-one-core
