@@ -112,7 +112,7 @@ def test_with_few_groups_nothing_is_far() -> None:
 def test_distances_are_numbers_and_what_was_seen_is_at_none(
     values: list[float], asked: float
 ) -> None:
-    contexts = [{"x": value, "y": math.nan, "z": "word"} for value in values]
+    contexts = [{"x": value, "y": math.nan} for value in values]
     reach = reach_of(contexts, [str(place) for place in range(len(values))])
     assert reach.names == ("x",)
     assert reach.distance({"x": values[0]}) == 0

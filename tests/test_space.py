@@ -460,14 +460,25 @@ def test_a_decode_costs_less_than_two_milliseconds() -> None:
     assert fastest < 0.002
 
 
-def test_what_may_not_change_lifts_what_has_to_be_at_least_as_large() -> None:
+@pytest.mark.parametrize(
+    ("space", "baseline", "fixed", "choices"),
+    [
+        ("executors", {}, "spark.executor.cores", {"spark.cores.max": 0.5}),
+        (
+            "default",
+            {"spark.sql.autoBroadcastJoinThreshold": "2g"},
+            "spark.sql.autoBroadcastJoinThreshold",
+            {"spark.executor.memory": 0.3},
+        ),
+    ],
+)
+def test_what_may_not_change_lifts_what_limits_it(
+    space: str, baseline: dict[str, str], fixed: str, choices: dict[str, float]
+) -> None:
     machine = Machine(
         master="spark://h:7077", slots=2, cores_per_executor=2, memory_bytes=1200 << 20
     )
-    bound = bind(
-        SPACES["executors"], machine=machine, baseline={}, facts=FACTS,
-        fixed={"spark.executor.cores"},
-    )  # fmt: skip
-    config = bound.decode({"spark.cores.max": 0.5})
+    bound = bind(SPACES[space], machine=machine, baseline=baseline, facts=FACTS, fixed={fixed})
+    config = bound.decode(choices)
     assert bound.keeps_rules(config)
     assert bound.decode(bound.encode(config)) == config

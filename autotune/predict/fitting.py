@@ -35,8 +35,9 @@ from autotune.spark.properties import property_facts
 
 _MAX_FOLDS = 10
 _SAME_REGRET = 0.005
-_MOST_CUBIC = 1500
 _LEAST_NEAR = 50
+_MOST_CUBIC = 1500
+_MOST_SLOW = 3000
 
 
 def fit(
@@ -155,8 +156,14 @@ def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _sensible(models: Sequence[str], rows: int) -> list[str]:
-    """Leave out neighbours among a few rows, and what takes their cube where that is minutes."""
-    fine = {"nearest": rows >= _LEAST_NEAR, "gaussian_process": rows <= _MOST_CUBIC}
+    """Leave out neighbours among a few rows, and among many what takes minutes to learn them."""
+    fine = {
+        "nearest": rows >= _LEAST_NEAR,
+        "gaussian_process": rows <= _MOST_CUBIC,
+        "forest": rows <= _MOST_SLOW,
+        "gradient_boosting": rows <= _MOST_SLOW,
+        "blend": rows <= _MOST_SLOW,
+    }
     return [name for name in models if fine.get(name, True)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autotune.domain import Config, Machine
@@ -133,7 +133,10 @@ class BoundSpace:
         """Whether a parameter has an effect, given the ones before it."""
         if name in self.idle:
             return False
-        for parent, wanted in self.bound[name].parameter.when.items():
+        when = self.bound[name].parameter.when
+        if not when:
+            return True
+        for parent, wanted in when.items():
             meaning = self._meaning(parent, state)
             if meaning is None or not any(same_value(meaning, text) for text in wanted):
                 return False
@@ -202,17 +205,18 @@ class BoundSpace:
             before = numbers
             for rule in self.rules:
                 numbers = rule.repaired(numbers, self.free, floor)
-                if rule.rule.ordered and not rule.holds(numbers):
-                    numbers = self._raised(rule.rule.ordered, numbers)
+                if not rule.holds(numbers):
+                    numbers = self._raised(rule, numbers)
             if numbers == before:
                 break
         return State(numbers, state.picked)
 
-    def _raised(self, ordered: Sequence[str], numbers: dict[str, float]) -> dict[str, float]:
+    def _raised(self, rule: BoundRule, numbers: dict[str, float]) -> dict[str, float]:
         """Undo what went below one that may not change: the person's own values fit each other."""
+        limits = rule.rule.ordered[1:] if rule.rule.ordered else (rule.of,)
         raised = dict(numbers)
-        for name in ordered[1:]:
-            bound = self.bound[name]
+        for name in limits:
+            bound = self.bound.get(name or "")
             if name in numbers and name in self.free and isinstance(bound, BoundNumber):
                 raised[name] = max(numbers[name], bound.own.value)
         return raised
