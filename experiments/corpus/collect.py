@@ -11,6 +11,7 @@ on the machine meanwhile.
 from __future__ import annotations
 
 import argparse
+import random
 import shlex
 import sys
 import time
@@ -36,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from groups import POINTS, SEED, Group, groups
 
 FOLDER = Path(__file__).parent / "collected"
-REPEATS = 2
+REPEATS = 4
 """What is most promising is measured again so often."""
 
 
@@ -55,7 +56,7 @@ def draft_of(group: Group, folder: Path) -> Draft:
             "machine": {"memory": group.shape.memory} if group.shape.memory else {},
             "seed": SEED,
             "budget": {
-                "trials": tried + tried // 6 + REPEATS,
+                "trials": tried + tried // 6 + REPEATS + group.search,
                 "confirm_blocks": 0,
                 "race": False,
                 "execution_limit": "10m",
@@ -87,7 +88,10 @@ def starts_of(bound: BoundSpace) -> tuple[dict[str, str], ...]:
 def experiment_of(group: Group, folder: Path) -> Experiment:
     """Return the whole experiment of a group; its data is made where it is missing."""
     experiment = tuning.prepare(draft_of(group, folder))
-    return experiment.model_copy(update={"starts": starts_of(bind_study(experiment, ()))})
+    starts = list(starts_of(bind_study(experiment, ())))
+    # Else the third of all would be the third everywhere, and what comes early be learned as good.
+    random.Random(group.name).shuffle(starts)
+    return experiment.model_copy(update={"starts": tuple(starts)})
 
 
 def places_of(folder: Path) -> Places:

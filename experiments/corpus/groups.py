@@ -40,6 +40,8 @@ class Group:
     workload: str
     size: Size
     shape: Shape
+    search: int = 0
+    """So many more configurations are what a study would try next, given all before."""
 
     @property
     def name(self) -> str:
@@ -48,9 +50,9 @@ class Group:
 
 
 PLAN = """
-partitions-S-two-cores    skew-M-two-cores          udf-S-one-core
+partitions-S-two-cores+8  skew-M-two-cores          udf-S-one-core
 rdd-S-two-cores           ingest-S-two-cores        clicks-S-two-cores
-joins-S-two-cores         sort-S-one-core           graph-S-two-cores
+joins-S-two-cores+8       sort-S-one-core+8         graph-S-two-cores
 features-ml-S-one-core    als-S-one-core            aggregations-S-two-cores
 etl-S-two-workers         caching-M-two-cores       tpch-S-two-cores
 
@@ -67,15 +69,17 @@ features-ml-L-two-workers als-L-two-cores           aggregations-L-two-workers
 etl-L-one-core            caching-L-one-core
 """
 """The most telling first: it may end anywhere. Each part has every workload once, and the three
-groups of a workload have three sizes; what is slow on few cores comes late."""
+groups of a workload have three sizes; what is slow on few cores comes late. ``+8``: a real study
+of so many trials on top."""
 
 
 def groups() -> tuple[Group, ...]:
     """Return all groups of the plan, in its order."""
     shapes = {shape.name: shape for shape in SHAPES}
     found = []
-    for text in PLAN.split():
+    for word in PLAN.split():
+        text, _, search = word.partition("+")
         size = next(size for size in Size if f"-{size}-" in text)
         workload, shape = text.split(f"-{size}-")
-        found.append(Group(workload, size, shapes[shape]))
+        found.append(Group(workload, size, shapes[shape], int(search or 0)))
     return tuple(found)
