@@ -55,14 +55,22 @@ class Config(Value):
         """Identity of the choice; equal for equal choices in any order."""
         return digest_of([self.properties, self.arguments])
 
+    def value(self, name: str) -> str | None:
+        """Return what a property or an argument is; ``None``: unset."""
+        return self.properties.get(name, self.arguments.get(name))
+
+    def differing(self, other: Config) -> list[str]:
+        """Return the names of what has another value in *other*, sorted."""
+        names = {n for config in (self, other) for n in {**config.properties, **config.arguments}}
+        return sorted(name for name in names if self.value(name) != other.value(name))
+
 
 class Workload(Value):
     """What is run, with what the person runs it with today.
 
     ``arguments`` may hold ``{data}``, ``{output}``, ``{scratch}`` and ``{name}`` of an argument
-    parameter; they are filled in per execution. ``properties`` is the person's own
-    configuration (the baseline), whichever way it was set. ``submit_options`` are the other
-    ``spark-submit`` options, verbatim (``--jars``, ``--py-files`` …).
+    parameter, filled in per execution. ``properties`` is the baseline, whichever way it was set.
+    ``submit_options`` are the other ``spark-submit`` options, verbatim (``--jars`` …).
     """
 
     name: str
@@ -123,11 +131,9 @@ class ColumnProfile(Value):
     p99_to_median: float | None = None
     """Rows of the value at the 99th percentile of frequency ÷ of the one in the middle."""
     sortedness: float | None = None
-    """Share of neighbouring rows of which the second is not below the first: 1 in order, about a
-    half at random, 0 in falling order."""
+    """Share of neighbouring rows in order: a half at random, 0 where they fall."""
     spread_bits: int | None = None
-    """Whole numbers and dates: to which power of two the range from lowest to highest is wider
-    than the distinct values need; 0 for keys without gaps."""
+    """Whole numbers and dates: log2(range ÷ distinct values); 0 for keys without gaps."""
     mean_bytes: float | None = None
     """Of strings and binary values."""
     max_bytes: int | None = None
@@ -140,9 +146,9 @@ class TableProfile(Value):
 
     name: str
     format: str
-    rows: int
-    bytes: int
-    files: int
+    rows: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    files: int = Field(ge=0)
 
 
 class DatasetProfile(Value):
@@ -154,12 +160,12 @@ class DatasetProfile(Value):
 
     path: str
     format: str
-    rows: int
-    bytes: int
-    files: int
+    rows: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    files: int = Field(ge=0)
     largest_file_bytes: int = 0
     smallest_file_bytes: int = 0
-    row_width_bytes: float = 0.0
+    row_width_bytes: float = Field(default=0.0, ge=0)
     null_share: float = 0.0
     key_skew: float = 0.0
     """Largest ``top_share`` among the columns that look like keys."""

@@ -13,8 +13,15 @@ from autotune.corpus import read_corpus
 from autotune.domain import Value
 from autotune.errors import EnvironmentFault, InputError, NoUsableResult
 from autotune.ledger import Ledger
-from autotune.ledger.models import CHALLENGER, CHAMPION, MODEL_NAME, Champion, Lesson
-from autotune.predict import Predictor, Score, fit, regrets, shipped_files
+from autotune.ledger.models import (
+    CHALLENGER,
+    CHAMPION,
+    MODEL_NAME,
+    SHIPPED_TAG,
+    Champion,
+    Lesson,
+)
+from autotune.predict import Predictor, Score, fit, left_out_regrets, regrets, shipped_files
 from autotune.predict.rows import usable
 from autotune.recommendation.table import answers, row_of
 from autotune.record import StudyHistory
@@ -22,6 +29,7 @@ from autotune.redaction import without_login
 from autotune.tracking_uri import DEFAULT_TRACKING_URI
 from autotune.version import __version__
 
+HASH_TAG = "autotune.training_hash"
 SHIPPED_NAME = "the one that comes with autotune"
 _REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "scipy")
 
@@ -97,7 +105,11 @@ def train(
     if lent and not usable(own):
         return _without_own(ledger, reigning, name, len(own))
     predictor = fit([*own, *lent])
-    promote, reason = _better(predictor, (reigning, name), own)
+    promote, reason = True, name
+    if reigning is not None:
+        promote, reason = _better(predictor, reigning, name, own, lent)
+        if not promote and ledger.champion() is None:
+            ledger.register(_lesson(reigning, shipped=True), promote=True)  # so that it is served
     return _registered(ledger, predictor, promote=promote, reason=reason)
 
 
@@ -107,20 +119,27 @@ def _without_own(
     """Register the predictor that came with autotune, if nothing else is in charge."""
     files = shipped_files()
     if not files or (reigning is not None and name != SHIPPED_NAME):
-        found = f"none of your {studies} published studies has" if studies else "no study with"
-        raise NoUsableResult(
-            f"nothing new to learn from: {found} a measured baseline and another configuration "
-            f"that succeeded in {without_login(ledger.tracking_uri)}: tune a job with "
-            "`autotune tune`"
-        )
+        raise NoUsableResult(_nothing_new(ledger, studies))
+    shipped = Predictor.from_files(files)
+    champion = ledger.champion()
+    if champion is not None and champion.tags.get(HASH_TAG) == shipped.card.training_hash:
+        raise NoUsableResult(_nothing_new(ledger, studies))
     reason = "it came with autotune, and no study of your own is published yet"
-    return _registered(ledger, Predictor.from_files(files), promote=True, reason=reason)
+    return _registered(ledger, shipped, promote=True, reason=reason, shipped=True)
+
+
+def _nothing_new(ledger: Ledger, studies: int) -> str:
+    found = f"none of your {studies} published studies has" if studies else "no study with"
+    return (
+        f"nothing new to learn from: {found} a measured baseline and another configuration "
+        f"that succeeded in {without_login(ledger.tracking_uri)}: tune a job with `autotune tune`"
+    )
 
 
 def _registered(
-    ledger: Ledger, predictor: Predictor, *, promote: bool, reason: str
+    ledger: Ledger, predictor: Predictor, *, promote: bool, reason: str, shipped: bool = False
 ) -> TrainResult:
-    registered = ledger.register(_lesson(predictor), promote=promote)
+    registered = ledger.register(_lesson(predictor, shipped=shipped), promote=promote)
     card = predictor.card
     return TrainResult(
         version=registered,
@@ -150,7 +169,7 @@ def _reigning(ledger: Ledger) -> tuple[Predictor | None, str]:
     """Return the predictor in use and its name, or ``None`` and why there is none."""
     try:
         champion = ledger.champion()
-        if champion is not None:
+        if champion is not None and SHIPPED_TAG not in champion.tags:
             return load_predictor(champion), f"version {champion.version}"
         files = shipped_files()
         return (Predictor.from_files(files), SHIPPED_NAME) if files else (None, "the first one")
@@ -159,20 +178,29 @@ def _reigning(ledger: Ledger) -> tuple[Predictor | None, str]:
 
 
 def _better(
-    predictor: Predictor, reigning: tuple[Predictor | None, str], own: Sequence[StudyHistory]
+    predictor: Predictor,
+    champion: Predictor,
+    name: str,
+    own: Sequence[StudyHistory],
+    lent: Sequence[StudyHistory],
 ) -> tuple[bool, str]:
-    """Return whether *predictor* is at least as good on *own* studies, and why."""
-    champion, name = reigning
-    if champion is None:
-        return True, name
-    keys = {lesson.key for lesson in usable(own)}
-    mine, theirs = predictor.card.study_regrets, champion.card.study_regrets
-    fresh = sorted(keys - set(theirs))
+    """Return whether *predictor* is at least as good on *own* studies, and why.
+
+    Own studies that the champion has not learned from are asked of both: of the champion as it
+    is, of the new one by what the same kind of model says that learned from all others. Where
+    there are none, both were judged on the same studies, whole workloads left out.
+    """
+    lessons = {lesson.key: lesson.history for lesson in usable(own)}
+    theirs = champion.card.study_regrets
+    fresh = sorted(set(lessons) - set(theirs))
     if fresh:
-        known = regrets(champion, own)
-        return as_good(mine, known, [key for key in fresh if key in known], f"new to {name}")
-    shared = sorted(keys & set(theirs) & set(mine))
-    return as_good(mine, theirs, shared, f"that {name} knows too")
+        mine = left_out_regrets(
+            [lessons[key] for key in fresh], [*own, *lent], predictor.card.model
+        )
+        known = regrets(champion, [lessons[key] for key in fresh])
+        return as_good(mine, known, sorted(set(mine) & set(known)), f"new to {name}")
+    mine = predictor.card.study_regrets
+    return as_good(mine, theirs, sorted(set(lessons) & set(mine)), f"that {name} knows too")
 
 
 def as_good(
@@ -186,7 +214,7 @@ def as_good(
     return new <= old, said
 
 
-def _lesson(predictor: Predictor) -> Lesson:
+def _lesson(predictor: Predictor, *, shipped: bool) -> Lesson:
     card = predictor.card
     example = max(predictor.known, key=lambda history: len(history.trials))
     table = pd.DataFrame([row_of(example.profile, example.machine, example.job)])
@@ -207,7 +235,7 @@ def _lesson(predictor: Predictor) -> Lesson:
             "left_out": card.grouped_by,
             "workloads": ", ".join(card.workloads),
         },
-        tags={"autotune.training_hash": card.training_hash},
+        tags={HASH_TAG: card.training_hash} | ({SHIPPED_TAG: "true"} if shipped else {}),
         requirements=(
             f"spark-autotune=={__version__}",
             *(f"{name}=={version(name)}" for name in _REQUIREMENTS),

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 
 from autotune.domain import Config, Operator, ProfileSource, WorkloadProfile
 from autotune.predict import fit
-from autotune.predict.features import config_features, settings_of
-from autotune.predict.jobs import Shuffle
+from autotune.predict.features import Kind, Setting, config_features, settings_of
+from autotune.predict.fitting import without_jobs
+from autotune.predict.jobs import JOB_KNOWN, Shuffle
+from autotune.predict.rows import digest_histories, tabulate
+from autotune.record import StudyHistory
+from autotune.spark.properties import property_facts
 from past_studies import AQE, FACTS, GB, PARTITIONS, config, facts_of, machine, profile, study
 
 MB = 1 << 20
@@ -25,31 +29,30 @@ JOB = WorkloadProfile(
 )
 
 
-def shuffle(partitions: float, *, adaptive: bool = True, first: bool = True) -> Shuffle:
-    return Shuffle(partitions, adaptive, 64 * MB, first)
+def shuffle(partitions: float, *, adaptive: bool = True, least: float | None = 4) -> Shuffle:
+    return Shuffle(partitions, adaptive, 64 * MB, least)
 
 
 def test_adaptive_execution_joins_small_partitions() -> None:
-    assert shuffle(200, adaptive=False).tasks(MB, slots=4) == 200
-    assert shuffle(200).tasks(MB, slots=4) == 1, "no partition below 1 MiB"
-    assert shuffle(200).tasks(100 * MB, slots=4) == 4, "one a slot comes first"
-    assert shuffle(200, first=False).tasks(640 * MB, slots=4) == 10, "then the advised size"
-    assert shuffle(2).tasks(640 * MB, slots=4) == 2, "nothing is split"
-    assert math.isnan(shuffle(200).tasks(None, slots=4))
-    assert shuffle(200, adaptive=False).tasks(None, slots=4) == 200
+    assert shuffle(200, adaptive=False).tasks(MB) == 200
+    assert shuffle(200).tasks(MB) == 1, "no partition below 1 MiB"
+    assert shuffle(200).tasks(100 * MB) == 4, "one a slot comes first"
+    assert shuffle(200, least=None).tasks(640 * MB) == 10, "then the advised size"
+    assert shuffle(2).tasks(640 * MB) == 2, "nothing is split"
+    assert math.isnan(shuffle(200).tasks(None))
+    assert shuffle(200, adaptive=False).tasks(None) == 200
 
 
 @given(
     partitions=st.floats(1, 1e5),
     shuffled=st.floats(0, 1e13),
-    slots=st.integers(1, 1000),
+    least=st.none() | st.floats(0, 1e4),
     adaptive=st.booleans(),
-    first=st.booleans(),
 )
 def test_there_is_a_task_and_never_more_than_partitions(
-    partitions: float, shuffled: float, slots: int, adaptive: bool, first: bool
+    partitions: float, shuffled: float, least: float | None, adaptive: bool
 ) -> None:
-    found = Shuffle(partitions, adaptive, 64.0 * MB, first).tasks(shuffled, slots)
+    found = Shuffle(partitions, adaptive, 64.0 * MB, least).tasks(shuffled)
     assert 1 <= found <= partitions
 
 
@@ -89,12 +92,63 @@ def test_in_local_mode_the_driver_stands_for_the_executors() -> None:
     assert (there[f"{EXECUTOR} -a"], there[f"{EXECUTOR} -b"]) == (0.0, 1.0)
 
 
-def test_what_was_learned_with_profiles_of_jobs_answers_without() -> None:
-    histories = [
+def test_memory_of_executors_is_the_drivers_in_local_mode() -> None:
+    name = "spark.executor.memory"
+    asked = Config(properties={"spark.driver.memory": "4g"})
+    learned = settings_of([Config(properties={name: "2g"})], property_facts("4.3"))
+    found = config_features(learned, asked, None, machine(), property_facts("4.3"))
+    assert found[f"{name} share"] == pytest.approx(0.5)
+
+
+def test_a_default_that_names_another_property_is_followed() -> None:
+    name = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
+    facts = property_facts("4.3")
+    learned = settings_of(
+        [Config(properties={name: "96m"}), Config(properties={name: None})], facts
+    )
+    assert [setting.kind for setting in learned] == [Kind.SIZE]
+    found = config_features(learned, Config(), None, machine(), facts)
+    assert found[name] == pytest.approx(math.log2(65))
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_larger_numbers_are_larger_features(one: float, other: float) -> None:
+    name = "spark.executor.cores"
+    learned = (Setting(name=name, kind=Kind.NUMBER),)
+    low, high = (
+        config_features(learned, Config(properties={name: repr(x)}), None, machine(), FACTS)[name]
+        for x in sorted((one, other))
+    )
+    assert low <= high
+
+
+def with_jobs() -> list[StudyHistory]:
+    return [
         study(name, size, workload=name).model_copy(update={"job": JOB})
         for name, size in (("a", GB // 100), ("b", GB // 20), ("c", GB // 50))
     ]
+
+
+def test_rows_without_a_job_say_so() -> None:
+    lessons = digest_histories(with_jobs())
+    learned = settings_of((c for x in lessons for c in x.configs.values()), FACTS)
+    table = tabulate(lessons, learned, facts_of)
+    bare = without_jobs(table, lessons, learned, facts_of)
+    assert bare is not None
+    assert set(table.features[JOB_KNOWN]) == {1.0}
+    assert set(bare[JOB_KNOWN]) == {0.0}
+
+
+def test_a_question_without_a_job_is_not_far_from_what_was_learned_with_jobs() -> None:
+    histories = with_jobs()
     predictor = fit(histories, facts_of=facts_of, models=("extra_trees",))
+    first = histories[0]
+    assert predictor.distance(first.profile, first.machine, None) == 0
+    assert predictor.distance(first.profile, first.machine, JOB) == 0
+
+
+def test_what_was_learned_with_profiles_of_jobs_answers_without() -> None:
+    predictor = fit(with_jobs(), facts_of=facts_of, models=("extra_trees",))
     asked = {
         known: predictor.predict(
             profile(GB // 40), machine(), [config(16)], baseline=config(2000), job=job

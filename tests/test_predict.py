@@ -4,6 +4,7 @@ import math
 import random
 import warnings
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,9 @@ from autotune.predict import Predictor
 from autotune.predict import fit as fit_all
 from autotune.predict.features import Kind, config_features, settings_of
 from autotune.predict.known import best_configs
+from autotune.predict.levels import log_levels
 from autotune.predict.models import TRUSTED_TYPES
+from autotune.predict.rows import digest_histories, hash_of
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
@@ -212,7 +215,7 @@ def test_of_a_study_only_what_may_be_tried_elsewhere_is_remembered(
     assert len(kept.profile.columns) == len(first.profile.columns)
     assert "k" not in {column.name for column in kept.profile.columns}
     assert best_configs(kept) == best_configs(first)
-    assert len(kept.trials) <= 4 < len(first.trials)
+    assert len({t.config.digest for t in kept.trials}) <= 4 < len(first.trials)
 
 
 @pytest.mark.parametrize(
@@ -292,3 +295,32 @@ def test_values_never_seen_are_answered_quietly(predictor: Predictor) -> None:
         (answer,) = predictor.predict(profile(1), machine(), [odd], workload="never seen")
     assert math.isfinite(answer.relative_time)
     assert predictor.predict(profile(1), machine(), []) == ()
+
+
+def test_the_training_set_is_known_by_all_that_was_learned_from() -> None:
+    histories = [study("s", GB // 50, workload="a"), study("s", GB // 50, workload="b")]
+    other = histories[1].profile
+    assert other is not None
+    changed = histories[1].model_copy(update={"profile": other.model_copy(update={"rows": 7})})
+    found = {hash_of(digest_histories([histories[0], last])) for last in (histories[1], changed)}
+    assert len(found) == 2
+
+
+def test_times_are_compared_with_what_was_measured_around_them() -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def trial(minute: int, partitions: int, seconds: float) -> PastTrial:
+        return PastTrial(
+            config=config(partitions),
+            purpose=Purpose.BASELINE if minute == 0 else Purpose.SEARCH,
+            status=Status.SUCCEEDED,
+            duration_s=seconds,
+            started_at=began + timedelta(minutes=minute),
+        )
+
+    # After half an hour the machine is half as fast: as the baseline shows, measured again.
+    early = [trial(0, 2000, 10.0), trial(1, 2000, 10.1), trial(2, 16, 8.0), trial(3, 2000, 9.9)]
+    late = [trial(40, 2000, 20.0), trial(41, 32, 16.0), trial(42, 2000, 20.2)]
+    found = log_levels([*early, *late])
+    ratios = [math.exp(found[config(n).digest] - found[config(2000).digest]) for n in (16, 32)]
+    assert ratios == pytest.approx([0.8, 0.8], rel=0.12)

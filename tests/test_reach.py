@@ -12,7 +12,7 @@ from autotune.domain import DatasetProfile, Machine, Operator, ProfileSource, Wo
 from autotune.predict import Predictor, fit
 from autotune.predict.reach import reach_of
 from autotune.recommendation import Recommendation, answer
-from autotune.record import Origin, StudyHistory
+from autotune.record import Cause, Origin, Status, StudyHistory
 from past_studies import GB, PARTITIONS, config, facts_of, machine, profile, seconds, study
 from tests.test_recommendation import BAD, SPACE
 
@@ -79,6 +79,30 @@ def test_what_is_far_keeps_the_default_if_the_rules_did_not(ratio: float | None)
     assert found.keep_default
     assert "unlike all that was learned from" in found.reason
     assert "autotune tune" in found.to_text()
+
+
+def test_who_runs_the_rules_already_keeps_them() -> None:
+    predictor, far = predictor_of(0.8), (profile(5000 * GB), machine(512, 4000 * GB))
+    rules = ask(predictor, *far).config
+    today = {name: value for name, value in rules.properties.items() if value is not None}
+    found = answer(predictor, *far, SPACE, today=today)
+    assert found.keep_default
+    assert "what the rules of Spark's own guides say" in found.to_text()
+
+
+def test_rules_that_failed_somewhere_are_not_recommended() -> None:
+    def failed(history: StudyHistory) -> StudyHistory:
+        last = history.trials[-1].model_copy(
+            update={"status": Status.FAILED, "cause": Cause.OUT_OF_MEMORY, "duration_s": None}
+        )
+        return history.model_copy(update={"trials": (*history.trials[:-1], last)})
+
+    good = [with_rules(study(name, GB // 50, workload=name), 0.8) for name in "abcdef"]
+    for histories, said in ((good, 0.8), ([*good[:-2], *map(failed, good[-2:])], 2.0)):
+        rules = fit(histories, facts_of=facts_of, models=("constant",)).card.rules
+        assert rules is not None
+        assert rules.studies == 6
+        assert rules.high == pytest.approx(said, rel=0.05)
 
 
 def test_a_job_of_another_kind_is_far() -> None:

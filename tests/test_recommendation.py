@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,7 +9,7 @@ from autotune.domain import Config, DatasetProfile, Machine
 from autotune.predict import Predictor, fit
 from autotune.recommendation import Recommendation, answer, starting_point
 from autotune.recommendation.candidates import candidates, transferred
-from autotune.record import Status, StudyHistory
+from autotune.record import Purpose, Status, StudyHistory
 from autotune.space import Space, bind
 from past_studies import (
     CODEC,
@@ -218,6 +219,46 @@ def test_the_starting_point_is_the_most_telling_one(histories: tuple[StudyHistor
     assert starting_point([*histories, other], None, None) == ({}, "Spark's defaults")
     assert starting_point([*histories, other], "z", None)[0] == {PARTITIONS: "8"}
     assert starting_point([], None, None) == ({}, "Spark's defaults")
+
+
+def test_the_latest_study_tells_what_the_job_starts_from() -> None:
+    def begun(name: str, month: int, partitions: int) -> StudyHistory:
+        found = study(name, GB, baseline=config(partitions), workload="a")
+        when = datetime(2026, month, 1, tzinfo=UTC)
+        trials = tuple(trial.model_copy(update={"started_at": when}) for trial in found.trials)
+        return found.model_copy(update={"trials": trials})
+
+    studies = [begun("a-10", 6, 10), begun("a-9", 5, 9)]
+    start = ({PARTITIONS: "10"}, "what study a-10 started from")
+    assert starting_point(studies, "a", None) == start
+    assert starting_point(studies[::-1], "a", None) == start
+
+
+def test_an_argument_that_changes_is_seen_to_change() -> None:
+    def with_level(history: StudyHistory) -> StudyHistory:
+        trials = []
+        for place, trial in enumerate(history.trials):
+            level = "DISK" if trial.purpose is Purpose.BASELINE or place % 2 else "MEMORY"
+            fast = {"DISK": 1.0, "MEMORY": 0.5}[level]
+            changed = trial.config.model_copy(update={"arguments": {"level": level}})
+            took = trial.duration_s and trial.duration_s * fast
+            trials.append(trial.model_copy(update={"config": changed, "duration_s": took}))
+        return history.model_copy(update={"trials": tuple(trials)})
+
+    space = Space.model_validate(
+        {
+            "name": "levels",
+            "parameters": [
+                {"name": "level", "type": "categorical", "choices": ["DISK", "MEMORY"],
+                 "unset_as": "DISK"},
+            ],
+        }
+    )  # fmt: skip
+    learned = [with_level(study(f"s{i}", GB // 20, workload=f"w{i}", trials=16)) for i in range(4)]
+    predictor = fit(learned, facts_of=facts_of, models=("extra_trees",))
+    found = answer(predictor, profile(GB // 20), machine(), space, today={**BAD, "level": "DISK"})
+    assert found.config.arguments == {"level": "MEMORY"}
+    assert found.predicted_speedup > 1.5
 
 
 def test_a_property_outside_of_the_space_is_the_persons_in_every_prediction(

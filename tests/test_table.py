@@ -60,6 +60,10 @@ def test_what_is_left_out_is_not_known(predictor: Predictor) -> None:
         ({"space": "nowhere"}, "nowhere"),
         ({"conf": "spark.x=1"}, "conf: it is not JSON"),
         ({"conf": "[1]"}, "conf: it is a list"),
+        (
+            {"profile": '{"path": "t", "format": "csv", "rows": -1, "bytes": 0, "files": 1}'},
+            "DatasetProfile: rows: Input should be greater",
+        ),
     ],
 )
 def test_a_question_that_can_not_be_understood_is_answered_so(
@@ -72,3 +76,14 @@ def test_a_question_that_can_not_be_understood_is_answered_so(
     assert found["keep_default"][0]
     assert found["config"][0] == "{}"
     assert found["error"][1] == ""  # the others are answered
+
+
+def test_nothing_is_set_to_nothing(predictor: Predictor) -> None:
+    question = {**row_of(profile(GB // 40), machine()), "conf": json.dumps({PARTITIONS: None})}
+    found = answers(predictor, pd.DataFrame([question, row_of(profile(GB // 40), machine())]))
+    assert found.iloc[0].equals(found.iloc[1])
+
+
+def test_a_table_of_no_bytes_is_a_question_too(predictor: Predictor) -> None:
+    found = answers(predictor, pd.DataFrame([row_of(profile(0), machine())]))
+    assert list(found["error"]) == [""]

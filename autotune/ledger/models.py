@@ -19,6 +19,8 @@ from autotune.errors import EnvironmentFault
 from autotune.ledger.connection import Connection
 from autotune.ledger.entries import finite, key_of, shortened
 
+SHIPPED_TAG: Final = "autotune.shipped"
+"""On a registered model that came with autotune: it only stands there to be served."""
 MODEL_NAME: Final = "spark-autotune-predictor"
 MODEL_EXPERIMENT: Final = "spark-tuning-predictor"
 CHAMPION: Final = "champion"

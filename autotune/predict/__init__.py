@@ -6,7 +6,7 @@ features that are relative to the machine and the data.
 
 from __future__ import annotations
 
-from autotune.predict.fitting import fit
+from autotune.predict.fitting import fit, left_out_regrets
 from autotune.predict.predictor import (
     ModelCard,
     Prediction,
@@ -24,6 +24,7 @@ __all__ = [
     "RuleScore",
     "Score",
     "fit",
+    "left_out_regrets",
     "regrets",
     "shipped_files",
 ]

@@ -14,12 +14,15 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 _MIN_FAILURES = 5
 
 
-def fit_failure(table: Table, prepared: np.ndarray, folds: Folds) -> tuple[Any | None, float]:
+def fit_failure(
+    table: Table, prepared: Sequence[np.ndarray], folds: Folds
+) -> tuple[Any | None, float]:
     """Return a classifier of failure if it beats the plain share of failures, and that share.
 
     Args:
         table: What was learned from.
-        prepared: Its features, as the preparation gives them.
+        prepared: Its features, as the preparation gives them; the same rows once more as if
+            nothing were known of their jobs, where that differs.
         folds: Pairs of masks: rows to learn from, rows to check with.
     """
     failed = (table.failed >= 0.5).astype(int)
@@ -30,10 +33,10 @@ def fit_failure(table: Table, prepared: np.ndarray, folds: Folds) -> tuple[Any |
     plain = guesses.copy()
     for train, test in folds:
         plain[test] = failed[train].mean()
-        guesses[test] = _fitted_probability(prepared, failed, train, test)
+        guesses[test] = _fitted_probability(prepared[0], failed, train, test)
     if np.mean((guesses - failed) ** 2) >= np.mean((plain - failed) ** 2):
         return None, float(prior)
-    return classifier().fit(prepared, failed), float(prior)
+    return classifier().fit(np.vstack(prepared), np.tile(failed, len(prepared))), float(prior)
 
 
 def _fitted_probability(

@@ -19,6 +19,7 @@ from autotune.domain import (
     WorkloadProfile,
 )
 from autotune.predict.jobs import Shuffle, interplay, job_features
+from autotune.space import default_of
 from autotune.space.units import ParameterType, read_number
 
 FactsOf = Callable[[str | None], Mapping[str, PropertyFact]]
@@ -41,7 +42,13 @@ _IN_LOCAL_MODE = {
     for name in ("memory", "memoryOverhead", "extraJavaOptions")
 }
 """There the driver's JVM runs the tasks: so what is learned of executors holds for it too."""
-_STANDS_FOR = {"spark.sql.adaptive.coalescePartitions.initialPartitionNum": _SHUFFLE_PARTITIONS}
+_BY_MACHINE: Mapping[str, Callable[[Machine], int]] = {
+    "spark.default.parallelism": lambda machine: machine.slots,
+    "spark.executor.cores": lambda machine: machine.cores_per_executor,
+}
+"""What Spark takes by itself there, whatever its list of defaults says."""
+_INITIAL = "spark.sql.adaptive.coalescePartitions.initialPartitionNum"
+_STANDS_FOR = {_INITIAL: _SHUFFLE_PARTITIONS}
 
 
 class Kind(StrEnum):
@@ -82,9 +89,9 @@ def settings_of(
     for config in configs:
         for name, value in [*config.properties.items(), *config.arguments.items()]:
             values.setdefault(name, set()).update(() if value is None else (value,))
-    for name, fact in facts.items():
-        if name in values and fact.default is not None:
-            values[name].add(fact.default)
+    for name, found in values.items():
+        default = default_of(name, {}, facts)
+        found.update(() if default is None else (default,))
     return tuple(_setting(name, values[name]) for name in sorted(values))
 
 
@@ -145,7 +152,9 @@ def context_features(
             else nan,
             "machine slots": math.log2(machine.slots),
             "machine executors": math.log2(machine.executors),
-            "machine memory per slot": math.log2(1 + machine.memory_bytes / machine.slots / _MB),
+            "machine memory per core": math.log2(
+                1 + machine.memory_bytes / machine.cores_per_executor / _MB
+            ),
         }
     )
 
@@ -194,11 +203,12 @@ def _shuffle(config: Config, machine: Machine, facts: Mapping[str, PropertyFact]
     def on(name: str) -> bool:
         return (_effective(name, config, machine, facts) or "true").lower() == "true"
 
+    adaptive = on(_ADAPTIVE) and on(_COALESCE)
     return Shuffle(
-        partitions=number(_SHUFFLE_PARTITIONS, Kind.COUNT),
-        adaptive=on(_ADAPTIVE) and on(_COALESCE),
+        partitions=number(_INITIAL if adaptive else _SHUFFLE_PARTITIONS, Kind.COUNT),
+        adaptive=adaptive,
         advisory_bytes=number(_ADVISORY, Kind.SIZE) or _ADVISORY_BYTES,
-        parallelism_first=on(_PARALLELISM_FIRST),
+        least=number("spark.default.parallelism", Kind.COUNT) if on(_PARALLELISM_FIRST) else None,
     )
 
 
@@ -208,15 +218,14 @@ def _effective(
     text = config.properties.get(name, config.arguments.get(name))
     if text is not None:
         return text
-    fact = facts.get(name)
-    if fact is not None and fact.default is not None:
-        return fact.default
-    if name == "spark.default.parallelism":
-        return str(machine.slots)
-    other = _STANDS_FOR.get(name)
-    if machine.master.partition("[")[0] == "local":
-        other = _IN_LOCAL_MODE.get(name, other)
-    return _effective(other, config, machine, facts) if other else None
+    if name in _IN_LOCAL_MODE and machine.master.partition("[")[0] == "local":
+        return _effective(_IN_LOCAL_MODE[name], config, machine, facts)
+    if name in _STANDS_FOR:
+        return _effective(_STANDS_FOR[name], config, machine, facts)
+    if name in _BY_MACHINE:
+        return str(_BY_MACHINE[name](machine))
+    known = {key: value for key, value in config.properties.items() if value is not None}
+    return default_of(name, known, facts)
 
 
 def _numeric(
@@ -244,4 +253,4 @@ def _numeric(
     if kind is Kind.DURATION:
         return {name: math.log2(1 + value)}
     # A count of things grows by factors, a share between 0 and 1 does not.
-    return {name: math.log2(1 + value) if value > 2 else value}
+    return {name: math.log2(1 + value) if value > 1 else value}

@@ -19,6 +19,7 @@ from autotune.predict.features import (
     matrix,
     settings_of,
 )
+from autotune.predict.jobs import JOB_KNOWN
 from autotune.predict.known import remembered
 from autotune.predict.models import (
     REGRESSORS,
@@ -28,15 +29,30 @@ from autotune.predict.models import (
 )
 from autotune.predict.predictor import ModelCard, Predictor, RuleScore
 from autotune.predict.reach import Reach, reach_of
-from autotune.predict.rows import Lessons, Table, digest_histories, hash_of, tabulate
-from autotune.predict.scoring import LeftOut, residual_interval, score_of
+from autotune.predict.rows import (
+    Lessons,
+    Table,
+    digest_histories,
+    hash_of,
+    tabulate,
+    usable,
+)
+from autotune.predict.scoring import (
+    FAILED_RATIO,
+    FAILED_SHARE,
+    LeftOut,
+    regrets,
+    residual_interval,
+    score_of,
+)
 from autotune.record import Origin, StudyHistory
 from autotune.spark.properties import property_facts
 
 _MAX_FOLDS = 10
+_MOST_REFITS = 5
 _SAME_REGRET = 0.005
 _LEAST_NEAR = 50
-_MOST_CUBIC = 1500
+_MOST_CUBIC = 1600
 _MOST_SLOW = 3000
 
 
@@ -61,34 +77,38 @@ def fit(
         NoUsableResult: There is too little history.
     """
     lessons = digest_histories(histories)
-    models = _sensible(models, sum(len(lesson.configs) for lesson in lessons))
     newest = facts_of(max((v for h in histories if (v := h.machine.spark_version)), default=None))
     settings = settings_of((c for x in lessons for c in x.configs.values()), newest)
     table = tabulate(lessons, settings, facts_of)
     targets = _aligned(table, lessons, _common_baselines(lessons, settings, facts_of))
-    bare = _without_jobs(table, lessons, settings, facts_of)
+    bare = without_jobs(table, lessons, settings, facts_of)
+    models = _sensible(models, table, 1 if bare is None else 2)
     left_out = _left_out(models, table, bare, targets)
-    scored = {name: score_of(table, left_out[name].logs) for name in models}
+    scored = {name: score_of(table, lessons, left_out[name][0].logs) for name in models}
     scores = {name: score for name, (score, _) in scored.items()}
     chosen = min(
         models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)
     )
     known = ~np.isnan(targets)
     fitted = fitted_on(chosen, *_taught(table.features, bare, known, targets))
-    prepared = fitted["prepare"].transform(table.features.to_numpy())
+    prepared = [
+        fitted["prepare"].transform(features.to_numpy())
+        for features in (table.features, bare)
+        if features is not None
+    ]
     failure, prior = fit_failure(table, prepared, _folds(table))
-    low, high = residual_interval(table, left_out[chosen])
     card = ModelCard(
         settings=settings,
         columns=tuple(table.features.columns),
         model=chosen,
         scores=scores,
         grouped_by=table.grouped_by,
-        residual_low=low,
-        residual_high=high,
+        residuals=residual_interval(table, left_out[chosen][0]),
+        residuals_without_job=residual_interval(table, left_out[chosen][1]),
         failure_prior=prior,
         ranges=_ranges(lessons),
-        reach=_reach(lessons),
+        reach=_reach(lessons, with_jobs=True),
+        reach_without_job=_reach(lessons, with_jobs=False),
         rules=_rules(lessons),
         workloads=tuple(sorted({x.history.workload for x in lessons})),
         studies=len(lessons),
@@ -98,6 +118,28 @@ def fit(
     )
     known = tuple(remembered(lesson.history) for lesson in lessons)
     return Predictor(fitted, failure, card, known, facts_of)
+
+
+def left_out_regrets(
+    asked: Sequence[StudyHistory], histories: Sequence[StudyHistory], model: str
+) -> dict[str, float]:
+    """Return what a model's picks lose in studies that it did not learn from, by their keys.
+
+    The studies asked about are left out a few at a time; other studies of their workloads are not.
+
+    Args:
+        asked: The studies to be judged on.
+        histories: All studies.
+        model: The kind of model.
+    """
+    keys = [lesson.key for lesson in usable(asked)]
+    parts = [keys[start::_MOST_REFITS] for start in range(min(_MOST_REFITS, len(keys)))]
+    found: dict[str, float] = {}
+    for part in parts:
+        rest = [lesson.history for lesson in usable(histories) if lesson.key not in part]
+        left_out = [lesson.history for lesson in usable(asked) if lesson.key in part]
+        found |= regrets(fit(rest, models=(model,)), left_out)
+    return found
 
 
 def _common_baselines(
@@ -155,19 +197,22 @@ def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
     return folds
 
 
-def _sensible(models: Sequence[str], rows: int) -> list[str]:
+def _sensible(models: Sequence[str], table: Table, copies: int) -> list[str]:
     """Leave out neighbours among a few rows, and among many what takes minutes to learn them."""
+    known = ~np.isnan(table.log_times)
+    rows = int(known.sum())
+    least = min(int((train & known).sum()) for train, _ in _folds(table))
     fine = {
-        "nearest": rows >= _LEAST_NEAR,
-        "gaussian_process": rows <= _MOST_CUBIC,
+        "nearest": least >= _LEAST_NEAR,
+        "gaussian_process": rows * copies <= _MOST_CUBIC,
         "forest": rows <= _MOST_SLOW,
         "gradient_boosting": rows <= _MOST_SLOW,
         "blend": rows <= _MOST_SLOW,
     }
-    return [name for name in models if fine.get(name, True)]
+    return [name for name in models if fine.get(name, True)] or ["constant"]
 
 
-def _without_jobs(
+def without_jobs(
     table: Table, lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf
 ) -> pd.DataFrame | None:
     """Return the features of the same rows as if no job's profile were known."""
@@ -178,7 +223,7 @@ def _without_jobs(
         for lesson in lessons
     ]
     found = tabulate(unknown, settings, facts_of).features
-    return found.reindex(columns=table.features.columns)
+    return found.reindex(columns=table.features.columns).assign(**{JOB_KNOWN: 0.0})
 
 
 def _taught(
@@ -196,37 +241,46 @@ def _taught(
 
 def _left_out(
     models: Sequence[str], table: Table, bare: pd.DataFrame | None, targets: np.ndarray
-) -> dict[str, LeftOut]:
-    """Ask models about the groups that each of them had not seen."""
-    predicted = {name: np.zeros(len(targets)) for name in models}
-    spreads = {name: np.zeros(len(targets)) for name in models}
+) -> dict[str, tuple[LeftOut, LeftOut]]:
+    """Ask models about the groups that each of them had not seen, with and without their jobs."""
+    asked = (table.features, table.features if bare is None else bare)
+    found = {name: (LeftOut.blank(targets), LeftOut.blank(targets)) for name in models}
     known = ~np.isnan(targets)
     for train, test in _folds(table):
         shown, answers = _taught(table.features, bare, train & known, targets)
         prepare = preparation().fit(shown.to_numpy())
-        seen, unseen = (prepare.transform(f.to_numpy()) for f in (shown, table.features[test]))
+        seen = prepare.transform(shown.to_numpy())
+        # A study's rows are all left out, or none of them: its baseline is among them.
+        reference = np.searchsorted(np.flatnonzero(test), table.baseline_row[test])
         for name in models:
             model = REGRESSORS[name]().fit(seen, answers)
-            # A study's rows are all left out, or none of them: its baseline is among them.
-            reference = np.searchsorted(np.flatnonzero(test), table.baseline_row[test])
-            predicted[name][test], spreads[name][test] = ask(model, unseen, reference)
+            for left_out, features in zip(found[name], asked, strict=True):
+                unseen = prepare.transform(features[test].to_numpy())
+                left_out.logs[test], left_out.spread[test] = ask(model, unseen, reference)
     return {
-        name: LeftOut(logs - logs[table.baseline_row], spreads[name])
-        for name, logs in predicted.items()
+        name: (with_job.relative_to(table.baseline_row), bare.relative_to(table.baseline_row))
+        for name, (with_job, bare) in found.items()
     }
 
 
-def _reach(lessons: Sequence[Lessons]) -> Reach:
+def _reach(lessons: Sequence[Lessons], *, with_jobs: bool) -> Reach:
     histories = [lesson.history for lesson in lessons]
-    contexts = [context_features(h.profile, h.machine, "", h.job) for h in histories]
+    contexts = [
+        context_features(h.profile, h.machine, "", h.job if with_jobs else None) for h in histories
+    ]
     return reach_of(contexts, [history.workload for history in histories])
 
 
 def _rules(lessons: Sequence[Lessons]) -> RuleScore | None:
+    """Return how the expert's rules did; where they failed, they count as twice the time."""
     ratios = []
     for lesson in lessons:
         tried = {t.config.digest for t in lesson.history.trials if t.origin is Origin.EXPERT}
-        ratios += [np.exp(lesson.log_times[d]) for d in sorted(tried) if d in lesson.log_times]
+        for digest in sorted(tried):
+            if lesson.failures[digest] >= FAILED_SHARE:
+                ratios.append(FAILED_RATIO)
+            elif digest in lesson.log_times:
+                ratios.append(float(np.exp(lesson.log_times[digest])))
     if not ratios:
         return None
     low, median, high = (float(np.quantile(ratios, share)) for share in (0.1, 0.5, 0.9))

@@ -25,17 +25,16 @@ class Shuffle:
     adaptive: bool
     """Small partitions are put together when their sizes are known."""
     advisory_bytes: float
-    parallelism_first: bool
-    """So many are kept that every slot has one, whatever the advised size."""
+    least: float | None
+    """So many partitions are kept, whatever the advised size; ``None``: that comes first."""
 
-    def tasks(self, shuffled_bytes: float | None, slots: int) -> float:
+    def tasks(self, shuffled_bytes: float | None) -> float:
         """Return how many tasks read one shuffle; NaN where that can't be known.
 
         As the tuning guide describes it: https://spark.apache.org/docs/latest/sql-performance-tuning.html
 
         Args:
             shuffled_bytes: of that shuffle.
-            slots: of the machine.
         """
         if self.partitions is None:
             return math.nan
@@ -43,7 +42,7 @@ class Shuffle:
             return max(self.partitions, 1.0)
         if shuffled_bytes is None:
             return math.nan
-        wanted = shuffled_bytes / slots if self.parallelism_first else math.inf
+        wanted = math.inf if self.least is None else shuffled_bytes / max(self.least, 1.0)
         target = max(_LEAST_TARGET_BYTES, min(self.advisory_bytes, wanted))
         return max(1.0, min(self.partitions, shuffled_bytes / target))
 
@@ -90,7 +89,7 @@ def interplay(job: WorkloadProfile | None, machine: Machine, shuffle: Shuffle) -
     """
     exchanges = max(job.operators.get(Operator.EXCHANGE, 0), 1) if job else 1
     shuffled = None if job is None or job.shuffle_bytes is None else job.shuffle_bytes / exchanges
-    tasks = shuffle.tasks(shuffled, machine.slots)
+    tasks = shuffle.tasks(shuffled)
     size = math.nan if shuffled is None else shuffled / tasks / _MIB
     busy_s = exchanges * tasks * SCHEDULING_S / machine.slots
     share = busy_s / job.duration_s if job and job.duration_s else math.nan

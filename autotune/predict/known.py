@@ -6,7 +6,7 @@ import math
 import statistics
 
 from autotune.domain import ColumnProfile, Config
-from autotune.record import PastTrial, Purpose, Status, StudyHistory
+from autotune.record import Purpose, Status, StudyHistory
 
 BEST_PER_STUDY = 3
 
@@ -17,15 +17,13 @@ def remembered(history: StudyHistory) -> StudyHistory:
     Columns of its data are counted, and not named.
     """
     best = {config.digest for config in best_configs(history)}
-    kept: dict[tuple[str, Purpose], PastTrial] = {}
-    for trial in history.trials:
-        if trial.purpose is Purpose.BASELINE or trial.config.digest in best:
-            kept.setdefault((trial.config.digest, trial.purpose), trial)
+    own = {t.config.digest for t in history.trials if t.purpose is Purpose.BASELINE}
+    kept = tuple(t for t in history.trials if t.config.digest in best | own)
     profile = history.profile
     if profile is not None:
         columns = tuple(ColumnProfile(name=str(i), type="") for i in range(len(profile.columns)))
         profile = profile.model_copy(update={"columns": columns})
-    return history.model_copy(update={"profile": profile, "trials": tuple(kept.values())})
+    return history.model_copy(update={"profile": profile, "trials": kept})
 
 
 def best_configs(history: StudyHistory) -> list[Config]:

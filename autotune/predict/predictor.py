@@ -77,13 +77,15 @@ class ModelCard(Value):
     """Of every model that competed."""
     grouped_by: str
     """What was left out as a whole: ``workload``, or ``study`` where there was one workload."""
-    residual_low: float
-    residual_high: float
+    residuals: tuple[float, float]
     """10th and 90th percentile of left-out residuals, in units of :func:`doubt`."""
+    residuals_without_job: tuple[float, float]
+    """The same where nothing was said of what the job does."""
     failure_prior: float
     ranges: dict[str, tuple[float, float]]
     """Context feature → smallest and largest value seen in training."""
     reach: Reach
+    reach_without_job: Reach
     rules: RuleScore | None = None
     """``None``: no study tried them."""
     workloads: tuple[str, ...]
@@ -140,7 +142,8 @@ class Predictor:
         failing = self._failure_probabilities(prepared)
         # Not the last digits: two equal rows may differ in them, by their place in the table.
         rows = zip(np.round(logs - logs[0], 9), spread, failing, strict=True)
-        return tuple(self._prediction(*row) for row in rows)[1:]
+        bounds = self.card.residuals if job is not None else self.card.residuals_without_job
+        return tuple(_prediction(*row, bounds) for row in rows)[1:]
 
     def features(
         self,
@@ -163,7 +166,8 @@ class Predictor:
         self, profile: DatasetProfile | None, machine: Machine, job: WorkloadProfile | None
     ) -> float:
         """Return how far a question lies from what was learned from; above 1 is too far."""
-        return self.card.reach.distance(context_features(profile, machine, "", job))
+        reach = self.card.reach if job is not None else self.card.reach_without_job
+        return reach.distance(context_features(profile, machine, "", job))
 
     def unfamiliar(self, profile: DatasetProfile | None, machine: Machine) -> tuple[str, ...]:
         """Say in words what about the data and the machine lies outside of what was learned from.
@@ -235,15 +239,19 @@ class Predictor:
         found: np.ndarray = self.failure.predict_proba(prepared)[:, self._failing_class]
         return found
 
-    def _prediction(self, log_time: float, spread: float, failing: float) -> Prediction:
-        unit = float(doubt(np.array(spread)))
-        return Prediction(
-            relative_time=math.exp(log_time),
-            low=math.exp(log_time + self.card.residual_low * unit),
-            high=math.exp(log_time + self.card.residual_high * unit),
-            failure_probability=float(failing),
-            spread=float(spread),
-        )
+
+def _prediction(
+    log_time: float, spread: float, failing: float, residuals: tuple[float, float]
+) -> Prediction:
+    unit = float(doubt(np.array(spread)))
+    low, high = residuals
+    return Prediction(
+        relative_time=math.exp(log_time),
+        low=math.exp(log_time + low * unit),
+        high=math.exp(log_time + high * unit),
+        failure_probability=float(failing),
+        spread=float(spread),
+    )
 
 
 def doubt(spread: np.ndarray) -> np.ndarray:

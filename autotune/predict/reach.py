@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from autotune.domain import Value
+from autotune.predict.jobs import JOB_KNOWN
 
 Context = Mapping[str, float]
 
@@ -62,7 +63,7 @@ def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> Reach:
     """
     names = tuple(
         name
-        for name in sorted({name for context in contexts for name in context})
+        for name in sorted({name for context in contexts for name in context} - {JOB_KNOWN})
         if any(_number(context.get(name)) is not None for context in contexts)
     )
     points = tuple(tuple(_number(c.get(name)) for name in names) for c in contexts)

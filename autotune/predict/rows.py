@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from autotune.domain import Config, digest_of
 from autotune.errors import NoUsableResult
 from autotune.predict.features import FactsOf, Setting, config_features, context_features, matrix
 from autotune.predict.jobs import JOB_KNOWN
-from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
+from autotune.predict.levels import log_levels
+from autotune.record import Cause, Origin, PastTrial, Purpose, Status, StudyHistory
 
 MIN_STUDIES = 2
 MIN_CONFIGS = 6
@@ -36,8 +36,10 @@ class Lessons:
 
     @property
     def key(self) -> str:
-        """Name of the study, among those of all workloads."""
-        return f"{self.history.workload}/{self.history.study}"
+        """Name of the study, and when it began: another may have had its name before."""
+        history = self.history
+        began = next((t.started_at for t in history.trials if t.started_at is not None), None)
+        return f"{history.workload}/{history.study}" + (f"/{began:%Y%m%dT%H%M%S}" if began else "")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def digest_histories(histories: Sequence[StudyHistory]) -> tuple[Lessons, ...]:
 
 def usable(histories: Sequence[StudyHistory]) -> list[Lessons]:
     """Return what the studies teach, without asking whether it is enough."""
-    ordered = sorted(histories, key=lambda h: (h.workload, h.study))
-    return [lessons for history in ordered if (lessons := _lessons(history)) is not None]
+    found = [lessons for history in histories if (lessons := _lessons(history)) is not None]
+    return sorted(found, key=lambda lessons: lessons.key)
 
 
 def _lessons(history: StudyHistory) -> Lessons | None:
@@ -92,15 +94,15 @@ def _lessons(history: StudyHistory) -> Lessons | None:
     for trial in history.trials:
         if trial.cause is not Cause.LOST:
             trials[trial.config.digest].append(trial)
-    measured = [t.duration_s for t in trials[baseline.digest] if _tells(t, 0.0) and t.duration_s]
-    if not measured:
+    if not any(trial.status is Status.SUCCEEDED for trial in trials[baseline.digest]):
         return None
-    baseline_s = statistics.median(measured)
-    log_times = {}
-    for digest, group in trials.items():
-        times = [t.duration_s for t in group if t.duration_s and _tells(t, baseline_s)]
-        if times:
-            log_times[digest] = math.log(statistics.median(times) / baseline_s)
+    logs = log_levels(history.trials)
+    if baseline.digest not in logs:
+        return None
+    own = logs[baseline.digest]
+    ended = {d for d, group in trials.items() if any(t.status is Status.SUCCEEDED for t in group)}
+    # What was stopped before the baseline's time was up is not known to be slow.
+    log_times = {d: log - own for d, log in logs.items() if d in ended or log > own}
     failures = {d: sum(_failed(t) for t in group) / len(group) for d, group in trials.items()}
     if len(log_times) < _MIN_CONFIGS_PER_STUDY:
         return None
@@ -108,18 +110,13 @@ def _lessons(history: StudyHistory) -> Lessons | None:
     return Lessons(history, baseline, log_times, failures, configs)
 
 
-def _tells(trial: PastTrial, baseline_s: float) -> bool:
-    """Whether the time of *trial* says something: a stopped one is known to be slow, no more."""
-    if not trial.duration_s or trial.duration_s <= 0:
-        return False
-    if trial.status is Status.SUCCEEDED:
-        return True
-    stopped = trial.status in (Status.STOPPED_EARLY, Status.TIMED_OUT)
-    return stopped and 0 < baseline_s < trial.duration_s
-
-
 def _failed(trial: PastTrial) -> bool:
     return trial.status in (Status.FAILED, Status.TIMED_OUT)
+
+
+def digests_of(lesson: Lessons) -> list[str]:
+    """Return the configurations of a study in the order of its rows: its baseline first."""
+    return [lesson.baseline.digest, *sorted(set(lesson.configs) - {lesson.baseline.digest})]
 
 
 def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf) -> Table:
@@ -131,8 +128,7 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
         facts = facts_of(history.machine.spark_version)
         context = context_features(history.profile, history.machine, history.workload, history.job)
         first = len(rows)
-        others = sorted(set(lesson.configs) - {lesson.baseline.digest})
-        for digest in [lesson.baseline.digest, *others]:
+        for digest in digests_of(lesson):
             config = lesson.configs[digest]
             own = config_features(
                 settings, config, history.profile, history.machine, facts, history.job
@@ -173,10 +169,11 @@ def hash_of(lessons: Sequence[Lessons]) -> str:
     return digest_of(
         sorted(
             [
-                x.history.study,
-                x.history.workload,
+                x.key,
+                x.history.model_dump_json(include={"machine", "profile", "job"}),
                 sorted(x.log_times.items()),
                 sorted(x.failures.items()),
+                sorted({t.config.digest for t in x.history.trials if t.origin is Origin.EXPERT}),
             ]
             for x in lessons
         )

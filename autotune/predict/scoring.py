@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,13 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from autotune.predict.predictor import Predictor, Score, doubt
-from autotune.predict.rows import Table, usable
+from autotune.predict.rows import Lessons, Table, digests_of, usable
 from autotune.record import StudyHistory
+
+FAILED_SHARE = 0.5
+"""A configuration that fails so often is none to recommend."""
+FAILED_RATIO = 2.0
+"""It costs at least as much as one that takes so many times as long as the baseline."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,15 @@ class LeftOut:
     spread: np.ndarray
     """Disagreement inside the model, in log(time)."""
 
+    @classmethod
+    def blank(cls, targets: np.ndarray) -> LeftOut:
+        """Return one to be filled in."""
+        return cls(np.zeros(len(targets)), np.zeros(len(targets)))
+
+    def relative_to(self, rows: np.ndarray) -> LeftOut:
+        """Return the same relative to what is said of other rows, the baselines."""
+        return LeftOut(self.logs - self.logs[rows], self.spread)
+
 
 def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str, float]:
     """Return what *predictor*'s picks among measured configurations lose, study by study.
@@ -32,8 +47,8 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
     found = {}
     for lesson in usable(histories):
         history = lesson.history
-        others = sorted(set(lesson.log_times) - {lesson.baseline.digest})
-        digests = [lesson.baseline.digest, *others]
+        costs = cost_of(lesson)
+        digests = [lesson.baseline.digest, *sorted(set(costs) - {lesson.baseline.digest})]
         predictions = predictor.predict(
             history.profile,
             history.machine,
@@ -42,10 +57,20 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
             workload=history.workload,
             job=history.job,
         )
-        truth = np.array([lesson.log_times[digest] for digest in digests])
+        truth = np.array([costs[digest] for digest in digests])
         guess = np.log([prediction.relative_time for prediction in predictions])
         found[lesson.key] = _regret(truth, guess)
     return found
+
+
+def cost_of(lesson: Lessons) -> dict[str, float]:
+    """Return digest of a configuration → log(time ÷ baseline time), failures among them.
+
+    What failed costs twice the baseline's time, or more than all that succeeded.
+    """
+    worst = max([math.log(FAILED_RATIO), *lesson.log_times.values()])
+    failed = {d: worst for d, share in lesson.failures.items() if share >= FAILED_SHARE}
+    return {**lesson.log_times, **failed}
 
 
 def _regret(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -53,18 +78,28 @@ def _regret(truth: np.ndarray, guess: np.ndarray) -> float:
     return float(np.exp(truth[np.argmin(guess)] - truth.min()) - 1)
 
 
-def score_of(table: Table, predicted: np.ndarray) -> tuple[Score, list[float]]:
+def score_of(
+    table: Table, lessons: Sequence[Lessons], predicted: np.ndarray
+) -> tuple[Score, list[float]]:
     """Return how well left-out times were foreseen, and the regret of each study's pick.
 
     Args:
         table: What was measured.
+        lessons: What the table was made of.
         predicted: log(time ÷ baseline time), one a row.
     """
     lost, correlations = [], []
-    for study in np.unique(table.study):
-        rows = (table.study == study) & ~np.isnan(table.log_times)
+    for number, lesson in enumerate(lessons):
+        own = table.study == number
+        costs = cost_of(lesson)
+        told = [
+            (costs[d], g)
+            for d, g in zip(digests_of(lesson), predicted[own], strict=True)
+            if d in costs
+        ]
+        lost.append(_regret(np.array([t for t, _ in told]), np.array([g for _, g in told])))
+        rows = own & ~np.isnan(table.log_times)
         truth, guess = table.log_times[rows], predicted[rows]
-        lost.append(_regret(truth, guess))
         varies = np.ptp(truth) > 0 and np.ptp(guess) > 0
         correlations.append(spearmanr(truth, guess).statistic if varies else 0.0)
     score = Score(

@@ -107,9 +107,10 @@ def predictor_in_charge(tracking_uri: str) -> tuple[Predictor, str]:
     if store is None or store.expanduser().exists():
         # MLflow takes seconds to import; right after installation there is nothing in it.
         from autotune.ledger import Ledger
+        from autotune.ledger.models import SHIPPED_TAG
 
         champion = Ledger(tracking_uri).champion()
-        if champion is not None:
+        if champion is not None and SHIPPED_TAG not in champion.tags:
             return Predictor.from_files(champion.files), champion.version
     shipped = _shipped()
     if shipped is not None:

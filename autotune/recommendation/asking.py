@@ -56,9 +56,14 @@ def starting_point(
     known = [(h, base) for h in histories if (base := past_baseline(h)) is not None]
     own = [(h, base) for h, base in known if h.workload == workload]
     if own:
-        history, base = own[-1]
+        history, base = max(own, key=lambda pair: _began_s(pair[0]))
         return base, f"what study {history.study} started from"
     if known and all(base == known[0][1] for _, base in known):
         start = known[0][1]
         return start, "what the earlier studies started from" if start else "Spark's defaults"
     return {}, "Spark's defaults"
+
+
+def _began_s(history: StudyHistory) -> float:
+    began = [t.started_at.timestamp() for t in history.trials if t.started_at is not None]
+    return min(began, default=0.0)

@@ -159,7 +159,9 @@ def _fits(dimension: Dimension, value: Choice) -> bool:
 def _data_per_slot(
     bound: BoundSpace, history: StudyHistory, profile: DatasetProfile | None
 ) -> float | None:
-    if profile is None or history.profile is None or not history.profile.bytes:
+    if profile is None or not profile.bytes or history.profile is None:
+        return None
+    if not history.profile.bytes:
         return None
     here, there = (
         profile.bytes / bound.machine.slots,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autotune.domain import Config
 from autotune.expert import expert_config, expert_rules
 from autotune.predict import Prediction, Predictor, RuleScore
 from autotune.recommendation.answer import Change, Recommendation
@@ -35,17 +36,9 @@ def by_rules(
     )
     if rules is None or not did_well(rules):
         return answer.model_copy(update={"reason": f"{unknown}: measure with `autotune tune`"})
-    shown = [
-        Change(
-            name=rule.property,
-            was=bound.baseline.properties.get(rule.property),
-            now=config.properties.get(rule.property),
-            effect=1.0,
-            why=rule.reason,
-        )
-        for rule in expert_rules(bound, question.profile)
-        if bound.baseline.properties.get(rule.property) != config.properties.get(rule.property)
-    ]
+    if config.digest == bound.baseline.digest:
+        reason = f"{unknown}, and it is what the rules of Spark's own guides say"
+        return answer.model_copy(update={"reason": reason})
     return answer.model_copy(
         update={
             "keep_default": False,
@@ -55,9 +48,25 @@ def by_rules(
             "predicted_speedup": 1 / rules.median,
             "low": 1 / rules.high,
             "high": 1 / rules.low,
-            "changes": tuple(shown),
+            "changes": _changes(question, config),
             "origin": "expert rules",
         }
+    )
+
+
+def _changes(question: Question, config: Config) -> tuple[Change, ...]:
+    """Name all that is different, also what had to give way to a rule."""
+    bound = question.bound
+    reasons = {rule.property: rule.reason for rule in expert_rules(bound, question.profile)}
+    return tuple(
+        Change(
+            name=name,
+            was=bound.baseline.value(name),
+            now=config.value(name),
+            effect=1.0,
+            why=reasons.get(name, bound.space.parameter(name).why.strip()),
+        )
+        for name in config.differing(bound.baseline)
     )
 
 

@@ -54,7 +54,9 @@ class _Oracle:
         )
 
     def _complete(self, config: Config) -> Config:
-        properties = {**self._question.today, **config.properties}
+        today = self._question.today
+        others = {name: value for name, value in today.items() if name not in config.arguments}
+        properties = {**others, **config.properties}
         return Config(properties=properties, arguments=config.arguments)
 
 
@@ -80,7 +82,7 @@ def rank(
     pool, predictions = _refined(oracle, bound, pool, told, seed=seed)
     best = preferred(predictions, [candidate.tried for candidate in pool])[0]
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
-    answer = kept_default(question, len(pool), prediction)
+    answer = kept_default(question, len(pool), predictions[0])
     keep, reason = verdict(prediction, changed=config.digest != bound.baseline.digest)
     warned = cautions(predictor, question, histories)
     similar = tuple(history.study for history in near[:SIMILAR])
@@ -148,11 +150,6 @@ def preferred(predictions: Sequence[Prediction], tried: Sequence[bool]) -> list[
     return sorted(range(len(predictions)), key=cost)
 
 
-def _changed(config: Config, baseline: Config) -> list[str]:
-    mine, theirs = ({**c.properties, **c.arguments} for c in (config, baseline))
-    return sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
-
-
 def _without(bound: BoundSpace, config: Config, names: Sequence[str]) -> Config:
     """Return *config* with *names* as the person has them."""
     choices, own = bound.encode(config), bound.encode(bound.baseline)
@@ -164,7 +161,7 @@ def _pruned(
     oracle: _Oracle, bound: BoundSpace, config: Config, prediction: Prediction
 ) -> tuple[Config, Prediction]:
     """Take back the changes that do nothing, least effect first, while the time stays the same."""
-    names = _changed(config, bound.baseline)
+    names = config.differing(bound.baseline)
     if not names:
         return config, prediction
     alone = oracle.ask([_without(bound, config, [name]) for name in names])
@@ -183,15 +180,13 @@ def _changes(
     oracle: _Oracle, bound: BoundSpace, config: Config, prediction: Prediction
 ) -> tuple[Change, ...]:
     """Name what is different, with its own share of the gain; the largest first."""
-    names = _changed(config, bound.baseline)
+    names = config.differing(bound.baseline)
     answers = oracle.ask([_without(bound, config, [name]) for name in names])
-    mine = {**config.properties, **config.arguments}
-    theirs = {**bound.baseline.properties, **bound.baseline.arguments}
     found = [
         Change(
             name=name,
-            was=theirs.get(name),
-            now=mine.get(name),
+            was=bound.baseline.value(name),
+            now=config.value(name),
             effect=prediction.relative_time / without.relative_time,
             failure_avoided=without.failure_probability - prediction.failure_probability,
             why=bound.space.parameter(name).why.strip(),

@@ -102,7 +102,7 @@ def _conf(text: str) -> dict[str, str]:
         raise InputError("conf: it is not JSON; write it as {property: value}") from error
     if not isinstance(known, dict):
         raise InputError("conf: it is a list or a plain value; write it as {property: value}")
-    return {str(name): str(value) for name, value in known.items()}
+    return {str(name): str(value) for name, value in known.items() if value is not None}
 
 
 def _text(value: object) -> str:

@@ -57,7 +57,8 @@ class BoundSpace:
             repaired = self._without_what_fails(self._repaired(state))
             positions = self._positions(repaired)
             if self.state(positions) == repaired:
-                return self.config(repaired)
+                kept = all(rule.holds(repaired.numbers) for rule in self.rules)
+                return self.config(repaired) if kept else self.baseline
             current = positions
         return self.baseline
 
