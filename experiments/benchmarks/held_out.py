@@ -4,9 +4,10 @@
 
 For each workload: a study of so many trials; what the predictor recommends for the data alone, and
 with the log of one execution; then the default, both recommendations and the winner of the study,
-each once a block in random order. Prints time ÷ time of the default in the same block: median, and
-a 95 % interval of the mean of its logarithm (Student's t over blocks). Nothing else should run
-meanwhile. What was measured is kept in FOLDER and not measured again.
+each once a block in random order, after one execution that does not count. Prints time ÷ time of
+the default in the same block: median, geometric mean and its 95 % interval (Student's t over
+blocks); and the same of each recommendation ÷ the winner. Nothing else should run meanwhile. What
+was measured is kept in FOLDER; only whole blocks of the same configurations are used again.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
 from autotune import tuning
-from autotune.domain import Config
+from autotune.domain import Config, digest_of
 from autotune.draft import DataDraft, Draft
 from autotune.experiment import Experiment
 from autotune.measure import measure
@@ -35,6 +36,7 @@ from autotune.record import Purpose, Status
 from autotune.results import bind_study
 from autotune.spark.installation import find_installation
 from autotune.spark.submit import SparkSubmit
+from autotune.standing import winner
 from autotune.study import load_study
 from autotune.tuning import Places
 
@@ -43,7 +45,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
 from groups import HELD_OUT
 
 DEFAULT, DATA, LOG, WINNER = "default", "recommended, data", "recommended, log", "winner of study"
-Times = dict[str, list[float | None]]
+Block = dict[str, float | None]
 
 
 def main() -> None:
@@ -64,8 +66,7 @@ def main() -> None:
             tuning.tune(experiment, places=places_of(folder), on_event=show)
         configs, told = contenders(predictor, experiment, folder)
         print(f"\n{name}: {experiment.profile and experiment.profile.rows:,} rows")
-        times = blocks_of(experiment, configs, options.blocks, folder / f"{experiment.name}.json")
-        print_table(configs, told, times)
+        print_table(configs, told, blocks_of(experiment, configs, options.blocks, folder))
 
 
 def draft_of(name: str, size: str, trials: int, folder: Path) -> Draft:
@@ -104,61 +105,70 @@ def contenders(
         )
         for label, known in ((DATA, None), (LOG, job))
     }
-    good = [t for t in trials if t.execution.status is Status.SUCCEEDED and t.execution.duration_s]
-    times: dict[str, list[float]] = {}
-    for trial in good:
-        times.setdefault(trial.config.digest, []).append(trial.execution.duration_s or 0.0)
-    best = min(good, key=lambda trial: statistics.median(times[trial.config.digest]))
     found = {label: said.config for label, said in told.items() if not said.keep_default}
-    return {DEFAULT: bound.baseline, **found, WINNER: best.config}, told
+    best = winner(experiment, trials, bound.baseline) or bound.baseline
+    return {DEFAULT: bound.baseline, **found, WINNER: best}, told
 
 
 def blocks_of(
-    experiment: Experiment, configs: Mapping[str, Config], blocks: int, kept: Path
-) -> Times:
-    """Execute every configuration once a block, in random order; go on where it was ended."""
-    known = json.loads(kept.read_text()) if kept.exists() else {}
-    times: Times = {name: known.get(config.digest, []) for name, config in configs.items()}
+    experiment: Experiment, configs: Mapping[str, Config], blocks: int, folder: Path
+) -> list[Block]:
+    """Execute every configuration once a block, in random order; go on where it was ended.
+
+    Two contenders with the same configuration are one: what is measured is configurations.
+    """
+    distinct = {config.digest: config for config in configs.values()}
+    kept = folder / f"{experiment.name}-{digest_of(sorted(distinct))}.json"
+    done: list[Block] = json.loads(kept.read_text()) if kept.exists() else []
     submit = SparkSubmit(find_installation(), Path(tempfile.gettempdir()) / "autotune-held-out")
-    for block in range(blocks):
-        names = sorted(configs)
-        random.Random(block).shuffle(names)
-        for name in names:
-            if len(times[name]) > block:
-                continue
-            limits = experiment.budget.limits(None)
-            done = measure(experiment.workload, configs[name], limits, execute=submit).execution
-            took = done.duration_s if done.status is Status.SUCCEEDED else None
-            times[name].append(took)
-            print(f"block {block + 1}: {name}: {took}", file=sys.stderr, flush=True)
-            kept.write_text(json.dumps({configs[n].digest: t for n, t in times.items()}))
-    return times
+
+    def seconds(digest: str) -> float | None:
+        limits = experiment.budget.limits(None)
+        ended = measure(experiment.workload, distinct[digest], limits, execute=submit).execution
+        return ended.duration_s if ended.status is Status.SUCCEEDED else None
+
+    if len(done) < blocks and len(distinct) > 1:
+        seconds(configs[DEFAULT].digest)  # the page cache is cold
+    while len(done) < blocks and len(distinct) > 1:
+        order = sorted(distinct)
+        random.Random(f"{experiment.name}/{len(done)}").shuffle(order)
+        done.append({digest: seconds(digest) for digest in order})
+        print(f"block {len(done)} of {blocks}: {done[-1]}", file=sys.stderr, flush=True)
+        kept.write_text(json.dumps(done))
+    return done[:blocks]
 
 
 def print_table(
-    configs: Mapping[str, Config], told: Mapping[str, Recommendation], times: Times
+    configs: Mapping[str, Config], told: Mapping[str, Recommendation], blocks: Sequence[Block]
 ) -> None:
-    """Print what each took, relative to the default in the same block."""
-    titles = ("median s", "÷ default", "95 % interval", "predicted")
-    print(f"{'':<20} {titles[0]:>9} {titles[1]:>10} {titles[2]:>16} {titles[3]:>10} failed")
+    """Print what each took, relative to the default and to the winner in the same block."""
+    print(f"{'':<20} {'median s':>9} {'÷ default':>22} {'÷ winner':>22} {'predicted':>10} failed")
     for name in (DEFAULT, DATA, LOG, WINNER):
         said = told.get(name)
         if name not in configs:
             print(f"{name:<20} keep the default: {said and said.reason}")
             continue
-        pairs = [
-            (one, base)
-            for one, base in zip(times[name], times[DEFAULT], strict=True)
-            if one is not None and base is not None
-        ]
-        seconds = statistics.median(one for one, _ in pairs)
-        logs = np.log([one / base for one, base in pairs])
-        low, high = np.exp(stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs)))
-        shown = "" if name == DEFAULT else f"{low:.2f}–{high:.2f}"
+        took = [block[configs[name].digest] for block in blocks]
+        worked = [seconds for seconds in took if seconds is not None]
+        if not worked:
+            print(f"{name:<20} failed in all {len(took)} blocks")
+            continue
+        columns = [ratio(blocks, configs[name], configs[other]) for other in (DEFAULT, WINNER)]
         guess = f"{1 / said.predicted_speedup:.2f}" if said else ""
-        failed = sum(one is None for one in times[name])
-        ratio = float(np.exp(np.median(logs)))
-        print(f"{name:<20} {seconds:>9.1f} {ratio:>10.2f} {shown:>16} {guess:>10} {failed}")
+        print(
+            f"{name:<20} {statistics.median(worked):>9.1f} {columns[0]:>22} {columns[1]:>22} "
+            f"{guess:>10} {len(took) - len(worked)}"
+        )
+
+
+def ratio(blocks: Sequence[Block], one: Config, other: Config) -> str:
+    """Return median, geometric mean and its interval of time ÷ time, block by block."""
+    pairs = [(block[one.digest], block[other.digest]) for block in blocks]
+    logs = np.log([a / b for a, b in pairs if a is not None and b is not None])
+    if one.digest == other.digest or len(logs) < 2:
+        return "1" if one.digest == other.digest else "too few"
+    low, high = np.exp(stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs)))
+    return f"{np.exp(np.median(logs)):.2f}, {np.exp(logs.mean()):.2f} ({low:.2f}–{high:.2f})"
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """Ways to pick a configuration for a job that was never tuned, the predictor among others.
 
 Each takes the groups to learn from and the group that was left out, and returns what was measured
-in it, best first. A pick of ``baseline`` is "keep your default", a gain of zero.
+in it, best first. A first pick of ``baseline`` is "keep your default", a gain of zero.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from scipy.stats import qmc
 from sklearn.ensemble import RandomForestRegressor
 
 from autotune.domain import Config
@@ -20,8 +23,16 @@ from autotune.predict.features import context_features
 from autotune.recommendation.outside import did_well
 from autotune.recommendation.ranking import preferred, verdict
 from autotune.record import StudyHistory
+from autotune.spacefile import load_space
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
+
+from groups import POINTS, SEED
 
 BASELINE, EXPERT = "baseline", "expert"
+NEAREST = 3
+BEST = 3
+FAILED_COST = math.log(2)
 
 
 @dataclass(frozen=True)
@@ -29,10 +40,13 @@ class Group:
     """One group of the corpus: what was measured in it, by a name that all groups share."""
 
     history: StudyHistory
-    configs: dict[str, Config]
-    """``baseline``, ``expert`` or the number of a point → configuration; measured ones only."""
-    logs: dict[str, float]
-    """The same → log(time ÷ baseline); those that failed are missing."""
+    configs: Mapping[str, Config]
+    """``baseline``, ``expert`` or the number of a point → configuration, all that were tried."""
+    logs: Mapping[str, float]
+    """The same → log(time ÷ baseline); what failed costs as much as the slowest, or twice."""
+    failed: frozenset[str]
+    runs: Mapping[str, int]
+    """How often each was measured."""
     noise: float
     """Standard deviation of one measurement, in log(time)."""
 
@@ -42,90 +56,99 @@ class Group:
         return min(self.logs.values())
 
 
-Pick = Callable[[Sequence[Group], Group], list[str]]
+@dataclass(frozen=True)
+class Choice:
+    """What one way would try, in that order, and what it expects of each."""
+
+    order: list[str]
+    expected: Mapping[str, float] | None = None
 
 
-def default(train: Sequence[Group], group: Group) -> list[str]:
+Pick = Callable[[Sequence[Group], Group], Choice]
+
+
+def default(train: Sequence[Group], group: Group) -> Choice:
     """Keep what there is."""
-    return [BASELINE]
+    return Choice([BASELINE])
 
 
-def expert(train: Sequence[Group], group: Group) -> list[str]:
+def expert(train: Sequence[Group], group: Group) -> Choice:
     """Do what the rules say."""
-    return [EXPERT, BASELINE]
+    return Choice([EXPERT])
 
 
-def best_single(train: Sequence[Group], group: Group) -> list[str]:
-    """Take what was best on average elsewhere; a failure counts as twice the time."""
-    return _by_mean(train, group, [1.0] * len(train))
+def best_single(train: Sequence[Group], group: Group) -> Choice:
+    """Take what was best on average elsewhere."""
+    return _by_mean(train, group)
 
 
-def nearest(train: Sequence[Group], group: Group) -> list[str]:
-    """Take what was best in the most similar group."""
-    near = min(train, key=lambda other: _distance(other, group))
-    return _by_mean([near], group, [1.0])
+def nearest(train: Sequence[Group], group: Group) -> Choice:
+    """Take what was best on average in the most similar groups."""
+    contexts = np.array([_context(each) for each in [*train, group]])
+    scale = np.maximum(np.nanstd(contexts[:-1], axis=0), 0.25)
+    gaps = np.sqrt(np.nanmean(((contexts[:-1] - contexts[-1]) / scale) ** 2, axis=1))
+    return _by_mean([train[place] for place in np.argsort(gaps)[:NEAREST]], group)
 
 
-def random_five(train: Sequence[Group], group: Group) -> list[str]:
-    """Try five at random."""
+def shuffled(group: Group, seed: int) -> Choice:
+    """Try them in any order."""
     names = sorted(set(group.configs) - {BASELINE})
-    random.Random(group.history.study).shuffle(names)
-    return names
+    random.Random(f"{group.history.study}/{seed}").shuffle(names)
+    return Choice(names)
 
 
-def forest_on_knobs(train: Sequence[Group], group: Group) -> list[str]:
-    """Regress the configuration itself: points of the cube as labels of what was best there."""
-    names = sorted({name for each in train for name in each.configs} & set(group.configs))
-    contexts = np.array([_context(each) for each in train])
-    found = np.array([[float(_best_name(each) == name) for name in names] for each in train])
-    model = RandomForestRegressor(n_estimators=100, random_state=0).fit(contexts, found)
-    scores = np.atleast_1d(model.predict([_context(group)])[0])
-    return [names[place] for place in np.argsort(-scores, kind="stable")]
+def forest_on_knobs(train: Sequence[Group], group: Group) -> Choice:
+    """Predict the best value of every parameter; take what was measured nearest to that."""
+    cube = unit_points()
+    contexts = np.nan_to_num(np.array([_context(each) for each in train]))
+    wanted = np.array([_best_place(each, cube) for each in train])
+    model = RandomForestRegressor(n_estimators=100, random_state=0).fit(contexts, wanted)
+    found = model.predict(np.nan_to_num(np.array([_context(group)])))[0]
+    names = [name for name in cube if name in group.configs]
+    return Choice(sorted(names, key=lambda name: float(np.sum((cube[name] - found) ** 2))))
 
 
-def predictor_pick(*, with_job: bool = True) -> Pick:
+def ours(*, with_job: bool = True, models: Sequence[str] | None = None) -> Pick:
     """Return the predictor as a way to pick, asked with or without the job's profile."""
 
-    def pick(train: Sequence[Group], group: Group) -> list[str]:
-        names, told = _told(train, group, with_job=with_job)
+    def pick(train: Sequence[Group], group: Group) -> Choice:
+        predictor = fitted(train, models)
+        names, told = told_of(predictor, group, with_job=with_job)
         order = preferred(told, [True] * len(names))
         ranked = [names[place] for place in order]
-        if _unknown(_fitted(tuple(train)), group, with_job=with_job):
-            rules = _fitted(tuple(train)).card.rules
-            first = EXPERT if rules is not None and did_well(rules) else BASELINE
+        history = group.history
+        job = history.job if with_job else None
+        if predictor.distance(history.profile, history.machine, job) > 1:
+            rules = predictor.card.rules
+            follow = rules is not None and did_well(rules) and EXPERT in names
+            first = EXPERT if follow else BASELINE
         elif verdict(told[order[0]], changed=order[0] != 0)[0]:
             first = BASELINE
         else:
             first = ranked[0]
-        return [first, *(name for name in ranked if name != first)]
+        expected = {name: p.relative_time for name, p in zip(names, told, strict=True)}
+        return Choice([first, *(name for name in ranked if name != first)], expected)
 
     return pick
 
 
-def _unknown(predictor: Predictor, group: Group, *, with_job: bool) -> bool:
-    """Whether a group is too far from all that was learned from for the model to be asked."""
-    history = group.history
-    job = history.job if with_job else None
-    return predictor.distance(history.profile, history.machine, job) > 1
-
-
-def covered(train: Sequence[Group], group: Group) -> list[bool]:
+def covered(predictor: Predictor, group: Group, *, with_job: bool) -> list[bool]:
     """Return for each configuration but the baseline whether its interval holds what it took."""
-    names, told = _told(train, group, with_job=True)
+    names, told = told_of(predictor, group, with_job=with_job)
     return [
         prediction.low <= math.exp(group.logs[name]) <= prediction.high
         for name, prediction in zip(names, told, strict=True)
-        if name != BASELINE and name in group.logs
+        if name != BASELINE and name not in group.failed
     ]
 
 
-def _told(
-    train: Sequence[Group], group: Group, *, with_job: bool
+def told_of(
+    predictor: Predictor, group: Group, *, with_job: bool
 ) -> tuple[list[str], tuple[Prediction, ...]]:
     """Return the names of all configurations, the baseline first, and what is predicted."""
     names = [BASELINE, *sorted(set(group.configs) - {BASELINE})]
     history = group.history
-    return names, _fitted(tuple(train)).predict(
+    return names, predictor.predict(
         history.profile,
         history.machine,
         [group.configs[name] for name in names],
@@ -134,49 +157,41 @@ def _told(
     )
 
 
-_FITTED: dict[tuple[str, ...], Predictor] = {}
+_FITTED: dict[tuple[object, ...], Predictor] = {}
 
 
-def _fitted(train: tuple[Group, ...]) -> Predictor:
+def fitted(train: Sequence[Group], models: Sequence[str] | None = None) -> Predictor:
     """Learn from groups, once for all ways that ask."""
-    key = tuple(each.history.study for each in train)
+    trials = tuple((each.history.study, len(each.history.trials)) for each in train)
+    key = (trials, None if models is None else tuple(models))
     if key not in _FITTED:
-        _FITTED[key] = fit([each.history for each in train])
+        histories = [each.history for each in train]
+        _FITTED[key] = fit(histories) if models is None else fit(histories, models=models)
     return _FITTED[key]
 
 
-def measured_once(train: Sequence[Group], group: Group) -> list[str]:
-    """Execute everything once more and take the fastest: what noise allows, at best."""
-    draw = random.Random(group.history.study)
-    told = {
-        name: value + (draw.gauss(0, group.noise) if name != BASELINE else 0.0)
-        for name, value in sorted(group.logs.items())
-    }
-    return sorted(told, key=lambda name: told[name])
+def unit_points() -> dict[str, np.ndarray]:
+    """Return the points of the plan by name, as coordinates that all groups share."""
+    size = len(load_space("default").parameters)
+    points = qmc.Sobol(size, scramble=True, rng=SEED).random(POINTS)
+    return {f"{number:02d}": point for number, point in enumerate(points)}
 
 
-def _by_mean(train: Sequence[Group], group: Group, weights: Sequence[float]) -> list[str]:
+def _best_place(group: Group, cube: Mapping[str, np.ndarray]) -> np.ndarray:
+    names = sorted((n for n in cube if n in group.logs), key=lambda name: group.logs[name])
+    found: np.ndarray = np.mean([cube[name] for name in names[:BEST]], axis=0)
+    return found
+
+
+def _by_mean(train: Sequence[Group], group: Group) -> Choice:
     means = {}
     for name in sorted(group.configs):
-        told = [
-            (weight, each.logs.get(name, math.log(2)))
-            for each, weight in zip(train, weights, strict=True)
-            if name in each.configs
-        ]
+        told = [each.logs[name] for each in train if name in each.logs]
         if told:
-            means[name] = sum(w * value for w, value in told) / sum(w for w, _ in told)
-    return sorted(means, key=lambda name: means[name])
-
-
-def _best_name(group: Group) -> str:
-    return min(group.logs, key=lambda name: group.logs[name])
+            means[name] = sum(told) / len(told)
+    return Choice(sorted(means, key=lambda name: means[name]), means)
 
 
 def _context(group: Group) -> list[float]:
     history = group.history
-    found = context_features(history.profile, history.machine, "", history.job)
-    return [0.0 if math.isnan(value) else value for value in found.values()]
-
-
-def _distance(one: Group, other: Group) -> float:
-    return sum(abs(a - b) for a, b in zip(_context(one), _context(other), strict=True))
+    return list(context_features(history.profile, history.machine, "", history.job).values())

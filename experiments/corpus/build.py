@@ -9,11 +9,16 @@ scores of every model that competed and what was left out to get them.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from autotune.corpus import read_corpus
 from autotune.predict import fit
 from autotune.predict.predictor import SHIPPED
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from groups import HELD_OUT
 
 MOST_BYTES = 10_000_000
 
@@ -24,7 +29,10 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path(__file__).parent)
     parser.add_argument("--to", type=Path, default=SHIPPED)
     options = parser.parse_args()
-    predictor = fit(read_corpus(options.corpus))
+    corpus = read_corpus(options.corpus)
+    if kept_out := {history.workload for history in corpus} & set(HELD_OUT):
+        parser.error(f"the corpus holds what is to be judged on: {', '.join(sorted(kept_out))}")
+    predictor = fit(corpus)
     files = predictor.files()
     size = sum(map(len, files.values()))
     if size > MOST_BYTES:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from autotune.corpus import write_corpus
 from autotune.ledger import Ledger
-from autotune.record import PastTrial, Purpose, Status, StudyHistory
+from autotune.record import Origin, PastTrial, Purpose, Status, StudyHistory
 from autotune.space import bind
 from autotune.spacefile import load_space
 from autotune.spark.properties import property_facts
@@ -29,10 +29,11 @@ from groups import POINTS, groups
 
 
 def finished(history: StudyHistory) -> bool:
-    """Whether a group's baseline worked and all its configurations were tried."""
+    """Whether the baseline worked, and the rules and all points of the plan were tried."""
     own = [trial for trial in history.trials if trial.purpose is Purpose.BASELINE]
-    tried = {trial.config.digest for trial in history.trials}
-    return any(trial.status is Status.SUCCEEDED for trial in own) and len(tried) > POINTS
+    worked = any(trial.status is Status.SUCCEEDED for trial in own)
+    ruled = any(trial.origin is Origin.EXPERT for trial in history.trials)
+    return worked and ruled and len(points_of(history)) == POINTS
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
     options = parser.parse_args()
     order = [group.name for group in groups()]
     uri = places_of(options.source.absolute()).tracking_uri
-    histories = [h for h in Ledger(str(uri)).history() if h.study in order and finished(h)]
+    known = [history for history in Ledger(str(uri)).history() if history.study in order]
+    histories = [history for history in known if finished(history)]
     histories.sort(key=lambda history: order.index(history.study))
     write_corpus([placed(history) for history in histories], options.to)
     points = pd.DataFrame([row for history in histories for row in points_of(history)])
@@ -53,6 +55,9 @@ def main() -> None:
     executions = sum(len(history.trials) for history in histories)
     print(f"{len(histories)} groups of {len({h.workload for h in histories})} workloads,")
     print(f"{executions} executions, {sum(map(failures, histories))} of them failed")
+    for history in known:
+        if history not in histories:
+            print(f"not finished: {history.study}, {len(points_of(history))} of {POINTS} points")
 
 
 def placed(history: StudyHistory) -> StudyHistory:
@@ -66,13 +71,22 @@ def placed(history: StudyHistory) -> StudyHistory:
 
 
 def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
-    """Return which configuration of a group stands for which point of the plan."""
+    """Return which configuration of a group stands for which point of the plan.
+
+    What the job itself sets was not varied, whatever the plan says.
+    """
     version = history.machine.spark_version
+    space = load_space("default", spark_version=version)
+    values = {
+        parameter.name: {trial.config.value(parameter.name) for trial in history.trials}
+        for parameter in space.parameters
+    }
     bound = bind(
-        load_space("default", spark_version=version),
+        space,
         machine=history.machine,
         baseline={},
         facts=property_facts(version),
+        fixed={name for name, found in values.items() if len(found) < 2},
     )
     found = [bound.adjusted(wishes).digest for wishes in starts_of(bound)]
     tried = {trial.config.digest for trial in history.trials}
