@@ -129,7 +129,7 @@ def test_own_studies_join_the_corpus(ledger: Ledger, monkeypatch: pytest.MonkeyP
     publish(ledger, study("mine", GB // 50, workload="c", trials=6))
     second = train(ledger=ledger, corpus=lent)
     assert second.workloads == ("a", "b", "c")
-    assert second.reason.endswith("on 1 studies new to version 1")
+    assert second.reason.endswith("on 1 studies new to the one that comes with autotune")
 
 
 def test_own_studies_are_held_against_the_shipped_predictor(

@@ -56,7 +56,7 @@ def starting_point(
     known = [(h, base) for h in histories if (base := past_baseline(h)) is not None]
     own = [(h, base) for h, base in known if h.workload == workload]
     if own:
-        history, base = max(own, key=lambda pair: _began_s(pair[0]))
+        history, base = max(reversed(own), key=lambda pair: _began_s(pair[0]))
         return base, f"what study {history.study} started from"
     if known and all(base == known[0][1] for _, base in known):
         start = known[0][1]
