@@ -73,9 +73,10 @@ def neighbours(
         seed: Of what is drawn.
     """
     rng = random.Random(f"{seed}/{len(starts)}")
+    encoded = [bound.encode(start) for start in starts]
     found = []
     for number in range(count):
-        start = bound.encode(starts[number % len(starts)])
+        start = encoded[number % len(encoded)]
         known = [dimension for dimension in bound.dimensions if dimension.name in start]
         changed = rng.sample(known, min(rng.randint(1, 3), len(known)))
         moved = {d.name: _moved(d, start[d.name], rng) for d in changed}

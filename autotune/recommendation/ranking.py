@@ -29,7 +29,7 @@ _UNTRIED = 0.03
 """In log(time): what a model finds by looking at many is partly luck."""
 _NO_EFFECT = 0.005
 _SOURCES = 5
-_ROUNDS = 3
+_ROUNDS = 2
 _LEADERS = 3
 _PER_ROUND = 20
 
@@ -112,17 +112,15 @@ def _refined(
 ) -> tuple[list[Candidate], list[Prediction]]:
     """Search on the model around the best so far, a few rounds; what it finds joins the pool."""
     found, told = list(pool), list(predictions)
+    known = {candidate.config.digest for candidate in found}
     for turn in range(_ROUNDS):
         order = preferred(told, [candidate.tried for candidate in found])[:_LEADERS]
-        known = {candidate.config.digest for candidate in found}
         starts = [found[place].config for place in order]
-        fresh = {
-            near.config.digest: near
-            for near in neighbours(bound, starts, _PER_ROUND, seed=seed + turn + 1)
-            if near.config.digest not in known
-        }
+        around = neighbours(bound, starts, _PER_ROUND, seed=seed + turn + 1)
+        fresh = {digest: near for near in around if (digest := near.config.digest) not in known}
         if not fresh:
             break
+        known |= set(fresh)
         found += fresh.values()
         told += oracle.ask([near.config for near in fresh.values()])
     return found, told
@@ -150,11 +148,14 @@ def preferred(predictions: Sequence[Prediction], tried: Sequence[bool]) -> list[
     return sorted(range(len(predictions)), key=cost)
 
 
-def _without(bound: BoundSpace, config: Config, names: Sequence[str]) -> Config:
-    """Return *config* with *names* as the person has them."""
+def _without(bound: BoundSpace, config: Config, parts: Sequence[Sequence[str]]) -> list[Config]:
+    """Return *config* with some names as the person has them, once for each of *parts*."""
     choices, own = bound.encode(config), bound.encode(bound.baseline)
-    kept = {name: value for name, value in choices.items() if name not in names}
-    return bound.decode(kept | {name: own[name] for name in names if name in own})
+    found = []
+    for names in parts:
+        kept = {name: value for name, value in choices.items() if name not in names}
+        found.append(bound.decode(kept | {name: own[name] for name in names if name in own}))
+    return found
 
 
 def _pruned(
@@ -164,10 +165,10 @@ def _pruned(
     names = config.differing(bound.baseline)
     if not names:
         return config, prediction
-    alone = oracle.ask([_without(bound, config, [name]) for name in names])
+    alone = oracle.ask(_without(bound, config, [[name] for name in names]))
     effects = dict(zip(names, alone, strict=True))
     order = sorted(names, key=lambda name: (effects[name].relative_time, name))
-    shorter = [_without(bound, config, order[: count + 1]) for count in range(len(order))]
+    shorter = _without(bound, config, [order[: count + 1] for count in range(len(order))])
     limit = prediction.relative_time * (1 + _NO_EFFECT)
     risk = prediction.failure_probability + 0.01
     for candidate, told in reversed(list(zip(shorter, oracle.ask(shorter), strict=True))):
@@ -181,7 +182,7 @@ def _changes(
 ) -> tuple[Change, ...]:
     """Name what is different, with its own share of the gain; the largest first."""
     names = config.differing(bound.baseline)
-    answers = oracle.ask([_without(bound, config, [name]) for name in names])
+    answers = oracle.ask(_without(bound, config, [[name] for name in names]))
     found = [
         Change(
             name=name,
