@@ -217,7 +217,10 @@ def as_good(
 def _lesson(predictor: Predictor, *, shipped: bool) -> Lesson:
     card = predictor.card
     example = max(predictor.known, key=lambda history: len(history.trials))
-    table = pd.DataFrame([row_of(example.profile, example.machine, example.job)])
+    full = row_of(example.profile, example.machine, example.job)
+    # What may be left out is left out in the second row: so MLflow takes it for optional.
+    least = {name: value if name == "machine" else None for name, value in full.items()}
+    table = pd.DataFrame([full, least])
     return Lesson(
         serving=Path(__file__).with_name("serving.py"),
         files=predictor.files(),

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -86,17 +87,25 @@ def server(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         process.wait(timeout=30)
 
 
-def test_the_predictor_answers_over_http(server: str) -> None:
-    body = json.dumps({"dataframe_split": QUESTIONS.to_dict("split", index=False)}).encode()
+def ask(server: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     request = urllib.request.Request(
-        f"{server}/invocations", data=body, headers={"Content-Type": "application/json"}
+        f"{server}/invocations",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
-        rows = json.load(answer)["predictions"]
+        rows: list[dict[str, Any]] = json.load(answer)["predictions"]
+    return rows
+
+
+def test_the_predictor_answers_over_http(server: str) -> None:
+    rows = ask(server, {"dataframe_split": QUESTIONS.to_dict("split", index=False)})
     assert int(json.loads(rows[0]["config"])[PARTITIONS]) < 2000
     assert rows[0]["predicted_speedup"] > 1.2
     assert rows[0]["error"] == ""
     assert rows[1]["error"].startswith("conf: it is not JSON")
+    (least,) = ask(server, {"dataframe_records": [{"machine": machine().model_dump_json()}]})
+    assert least["error"] == ""
 
 
 def test_the_predictor_is_loaded_in_a_notebook(

@@ -11,6 +11,7 @@ from autotune.domain import Workload
 from autotune.errors import NoUsableResult
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger, Lesson
+from autotune.ledger.models import SHIPPED_TAG
 from autotune.predict import fit
 from autotune.record import (
     Execution,
@@ -141,6 +142,22 @@ def test_own_studies_are_held_against_the_shipped_predictor(
     publish(ledger, study("mine", GB // 50, workload="c", trials=6))
     found = train(ledger=ledger, corpus=lent)
     assert found.reason.endswith("on 1 studies new to the one that comes with autotune")
+
+
+def test_what_is_worse_than_the_shipped_predictor_leaves_that_in_charge(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
+    files = fit(lent).files()
+    monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
+    monkeypatch.setattr("autotune.training.as_good", lambda *figures: (False, "worse"))
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    found = train(ledger=ledger, corpus=lent)
+    assert (found.alias, found.reason) == ("challenger", "worse")
+    champion = ledger.champion()
+    assert champion is not None
+    assert load_predictor(champion).card.workloads == ("a", "b")
+    assert SHIPPED_TAG in champion.tags
 
 
 def test_a_worse_model_becomes_challenger_only() -> None:
