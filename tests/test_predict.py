@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,9 @@ from autotune.predict.features import Kind, config_features, settings_of
 from autotune.predict.known import best_configs
 from autotune.predict.levels import log_levels
 from autotune.predict.models import TRUSTED_TYPES
-from autotune.predict.rows import digest_histories, hash_of
+from autotune.predict.predictor import NOISE
+from autotune.predict.rows import Table, digest_histories, hash_of
+from autotune.predict.scoring import LeftOut, residual_interval
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
@@ -324,3 +328,19 @@ def test_times_are_compared_with_what_was_measured_around_them() -> None:
     found = log_levels([*early, *late])
     ratios = [math.exp(found[config(n).digest] - found[config(2000).digest]) for n in (16, 32)]
     assert ratios == pytest.approx([0.8, 0.8], rel=0.12)
+
+
+def test_the_upper_end_holds_for_what_would_be_picked() -> None:
+    # Ten studies of ten rows; each time the row that looks best takes half as long again.
+    logs, truth = np.full(100, 0.1), np.full(100, 0.1)
+    logs[::10], truth[::10] = 0.0, 0.0
+    logs[1::10], truth[1::10] = -0.3, 0.1
+    study_of = np.repeat(np.arange(10), 10)
+    table = Table(
+        features=pd.DataFrame(index=range(100)), log_times=truth, failed=np.zeros(100),
+        study=study_of, group=study_of, baseline_row=study_of * 10, grouped_by="study",
+    )  # fmt: skip
+    _, high = residual_interval(table, LeftOut(logs, np.zeros(100)))
+    assert high == pytest.approx(0.4 / NOISE)
+    _, usual = residual_interval(table, LeftOut(truth, np.zeros(100)))
+    assert usual == 1.0
