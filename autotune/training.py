@@ -92,7 +92,8 @@ def train(
     Args:
         tracking_uri: Where the person's studies are published.
         ledger: Instead of one on *tracking_uri*.
-        corpus: Studies that are learned from beside the own ones; ``None``: the shipped ones.
+        corpus: Studies that are learned from beside the own ones; ``None``: the shipped ones. With
+            none at all, the predictor that comes with autotune is not compared with either.
 
     Raises:
         NoUsableResult: There is too little history, or nothing that the champion does not know.
@@ -101,7 +102,7 @@ def train(
     ledger = ledger or Ledger(tracking_uri)
     own = ledger.history()
     lent = read_corpus() if corpus is None else tuple(corpus)
-    reigning, name = _reigning(ledger)
+    reigning, name = _reigning(ledger, shipped_files() if lent else {})
     if lent and not usable(own):
         return _without_own(ledger, reigning, name, len(own))
     predictor = fit([*own, *lent])
@@ -165,14 +166,15 @@ def load_predictor(champion: Champion) -> Predictor:
     return Predictor.from_files(champion.files)
 
 
-def _reigning(ledger: Ledger) -> tuple[Predictor | None, str]:
+def _reigning(ledger: Ledger, shipped: Mapping[str, bytes]) -> tuple[Predictor | None, str]:
     """Return the predictor in use and its name, or ``None`` and why there is none."""
     try:
         champion = ledger.champion()
         if champion is not None and SHIPPED_TAG not in champion.tags:
             return load_predictor(champion), f"version {champion.version}"
-        files = shipped_files()
-        return (Predictor.from_files(files), SHIPPED_NAME) if files else (None, "the first one")
+        if not shipped:
+            return None, "the first one"
+        return Predictor.from_files(shipped), SHIPPED_NAME
     except (EnvironmentFault, InputError) as error:
         return None, f"the one before can't be used ({error})"
 

@@ -117,6 +117,7 @@ def test_from_studies_to_a_champion_and_back(ledger: Ledger, tmp_path: Path) -> 
 
 def test_own_studies_join_the_corpus(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
+    monkeypatch.setattr("autotune.training.shipped_files", dict)
     with pytest.raises(NoUsableResult, match="nothing new to learn from: no study with"):
         train(ledger=ledger, corpus=lent)
     files = fit(lent).files()

@@ -173,7 +173,7 @@ def _aligned(
     if len({x.baseline.digest for x in lessons}) == 1:
         return table.log_times
     own = table.features.to_numpy()[np.unique(table.baseline_row)]
-    shared = matrix(common, list(table.features))
+    shared = matrix(common, [str(name) for name in table.features])
     known = ~np.isnan(table.log_times)
     shift = np.zeros(len(lessons))
     for train, test in _folds(table):
