@@ -85,8 +85,9 @@ def warm(data: Path) -> list[float]:
     machine = detect_machine(MASTER, installation)
     space = load_space("default", spark_version=installation.spark_version)
     # Far from all that was learned from, the model would not be asked.
-    reach = predictor.card.reach.model_copy(update={"limit": None})
-    predictor = replace(predictor, card=predictor.card.model_copy(update={"reach": reach}))
+    near = predictor.card.reach_without_job.model_copy(update={"limit": None})
+    card = predictor.card.model_copy(update={"reach_without_job": near})
+    predictor = replace(predictor, card=card)
     times = []
     for _ in range(21):
         began = time.perf_counter()
