@@ -62,8 +62,12 @@ def cold_start(trials: Sequence[Trial], objective: Objective) -> Trial | None:
         if trial.purpose is Purpose.BASELINE and trial is not first and trial.succeeded
         if (other := trial.execution.value(objective)) is not None
     ]
-    cold = value is not None and len(later) >= COLD_NEEDS and value > COLD_RATIO * max(later)
-    return first if cold else None
+    return first if value is not None and is_cold(value, later) else None
+
+
+def is_cold(first: float, later: Sequence[float]) -> bool:
+    """Whether the first of several baselines was a cold start, from what they took."""
+    return len(later) >= COLD_NEEDS and first > COLD_RATIO * max(later)
 
 
 def best(found: Sequence[Candidate]) -> Candidate | None:

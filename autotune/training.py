@@ -82,9 +82,9 @@ def train(
     """Fit the predictor on the person's own studies and the corpus; register it in MLflow.
 
     It becomes champion if its picks, for own studies that the one in use has not learned from,
-    are at least as good; it is judged on them without having seen their workload. Without such
-    studies the two know the same, and their left-out scores are compared. In use is the champion
-    of the registry, or else the predictor that comes with autotune.
+    are at least as good; it is judged on them by models that had not seen them either. Without
+    such studies the two know the same, and their left-out scores are compared. In use is the
+    champion of the registry, or else the predictor that comes with autotune.
 
     Where there is no own study and no champion, the one that comes with autotune is registered,
     so that it can be served.
@@ -102,9 +102,12 @@ def train(
     ledger = ledger or Ledger(tracking_uri)
     own = ledger.history()
     lent = read_corpus() if corpus is None else tuple(corpus)
-    reigning, name = _reigning(ledger, shipped_files() if lent else {})
+    shipped = shipped_files() if lent else {}
+    reigning, name = _reigning(ledger, shipped)
     if lent and not usable(own):
-        return _without_own(ledger, reigning, name, len(own))
+        if not shipped or (reigning is not None and name != SHIPPED_NAME):
+            raise NoUsableResult(_nothing_new(ledger, len(own)))
+        return _without_own(ledger, Predictor.from_files(shipped), len(own))
     predictor = fit([*own, *lent])
     promote, reason = True, name
     if reigning is not None:
@@ -114,14 +117,8 @@ def train(
     return _registered(ledger, predictor, promote=promote, reason=reason)
 
 
-def _without_own(
-    ledger: Ledger, reigning: Predictor | None, name: str, studies: int
-) -> TrainResult:
-    """Register the predictor that came with autotune, if nothing else is in charge."""
-    files = shipped_files()
-    if not files or (reigning is not None and name != SHIPPED_NAME):
-        raise NoUsableResult(_nothing_new(ledger, studies))
-    shipped = Predictor.from_files(files)
+def _without_own(ledger: Ledger, shipped: Predictor, studies: int) -> TrainResult:
+    """Register the predictor that came with autotune, unless just that is registered already."""
     champion = ledger.champion()
     if champion is not None and champion.tags.get(HASH_TAG) == shipped.card.training_hash:
         raise NoUsableResult(_nothing_new(ledger, studies))
@@ -196,9 +193,7 @@ def _better(
     theirs = champion.card.study_regrets
     fresh = sorted(set(lessons) - set(theirs))
     if fresh:
-        mine = left_out_regrets(
-            [lessons[key] for key in fresh], [*own, *lent], predictor.card.model
-        )
+        mine = left_out_regrets(fresh, [*own, *lent], predictor.card.model)
         known = regrets(champion, [lessons[key] for key in fresh])
         return as_good(mine, known, sorted(set(mine) & set(known)), f"new to {name}")
     mine = predictor.card.study_regrets

@@ -115,13 +115,22 @@ def test_from_studies_to_a_champion_and_back(ledger: Ledger, tmp_path: Path) -> 
     assert "can't be used (model: card.json is missing" in third.reason
 
 
-def test_own_studies_join_the_corpus(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
-    monkeypatch.setattr("autotune.training.shipped_files", dict)
-    with pytest.raises(NoUsableResult, match="nothing new to learn from: no study with"):
-        train(ledger=ledger, corpus=lent)
-    files = fit(lent).files()
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> list[StudyHistory]:
+    """A small corpus, and the predictor trained on it as the one that comes with autotune."""
+    studies = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
+    files = fit(studies).files()
     monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
+    return studies
+
+
+def test_own_studies_join_the_corpus(
+    ledger: Ledger, lent: list[StudyHistory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("autotune.training.shipped_files", dict)
+        with pytest.raises(NoUsableResult, match="nothing new to learn from: no study with"):
+            train(ledger=ledger, corpus=lent)
     first = train(ledger=ledger, corpus=lent)
     assert (first.alias, first.workloads) == ("champion", ("a", "b"))
     assert first.reason.startswith("it came with autotune")
@@ -135,22 +144,16 @@ def test_own_studies_join_the_corpus(ledger: Ledger, monkeypatch: pytest.MonkeyP
 
 
 def test_own_studies_are_held_against_the_shipped_predictor(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, lent: list[StudyHistory]
 ) -> None:
-    lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
-    files = fit(lent).files()
-    monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
     publish(ledger, study("mine", GB // 50, workload="c", trials=6))
     found = train(ledger=ledger, corpus=lent)
     assert found.reason.endswith("on 1 studies new to the one that comes with autotune")
 
 
 def test_what_is_worse_than_the_shipped_predictor_leaves_that_in_charge(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, lent: list[StudyHistory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lent = [study(name, GB // 50, workload=name, trials=6) for name in "ab"]
-    files = fit(lent).files()
-    monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
     monkeypatch.setattr("autotune.training.as_good", lambda *figures: (False, "worse"))
     publish(ledger, study("mine", GB // 50, workload="c", trials=6))
     found = train(ledger=ledger, corpus=lent)

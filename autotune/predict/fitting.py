@@ -121,24 +121,23 @@ def fit(
 
 
 def left_out_regrets(
-    asked: Sequence[StudyHistory], histories: Sequence[StudyHistory], model: str
+    keys: Sequence[str], histories: Sequence[StudyHistory], model: str
 ) -> dict[str, float]:
     """Return what a model's picks lose in studies that it did not learn from, by their keys.
 
     The studies asked about are left out a few at a time; other studies of their workloads are not.
 
     Args:
-        asked: The studies to be judged on.
-        histories: All studies.
+        keys: Of the studies to be judged on.
+        histories: All studies, these among them.
         model: The kind of model.
     """
-    keys = [lesson.key for lesson in usable(asked)]
-    parts = [keys[start::_MOST_REFITS] for start in range(min(_MOST_REFITS, len(keys)))]
+    known = {lesson.key: lesson.history for lesson in usable(histories)}
     found: dict[str, float] = {}
-    for part in parts:
-        rest = [lesson.history for lesson in usable(histories) if lesson.key not in part]
-        left_out = [lesson.history for lesson in usable(asked) if lesson.key in part]
-        found |= regrets(fit(rest, models=(model,)), left_out)
+    for start in range(min(_MOST_REFITS, len(keys))):
+        part = keys[start::_MOST_REFITS]
+        rest = [history for key, history in known.items() if key not in part]
+        found |= regrets(fit(rest, models=(model,)), [known[key] for key in part])
     return found
 
 
@@ -243,8 +242,8 @@ def _left_out(
     models: Sequence[str], table: Table, bare: pd.DataFrame | None, targets: np.ndarray
 ) -> dict[str, tuple[LeftOut, LeftOut]]:
     """Ask models about the groups that each of them had not seen, with and without their jobs."""
-    asked = (table.features, table.features if bare is None else bare)
-    found = {name: (LeftOut.blank(targets), LeftOut.blank(targets)) for name in models}
+    asked = [table.features] if bare is None else [table.features, bare]
+    found = {name: [LeftOut.blank(targets) for _ in asked] for name in models}
     known = ~np.isnan(targets)
     for train, test in _folds(table):
         shown, answers = _taught(table.features, bare, train & known, targets)
@@ -257,10 +256,11 @@ def _left_out(
             for left_out, features in zip(found[name], asked, strict=True):
                 unseen = prepare.transform(features[test].to_numpy())
                 left_out.logs[test], left_out.spread[test] = ask(model, unseen, reference)
-    return {
-        name: (with_job.relative_to(table.baseline_row), bare.relative_to(table.baseline_row))
-        for name, (with_job, bare) in found.items()
+    relative = {
+        name: [part.relative_to(table.baseline_row) for part in parts]
+        for name, parts in found.items()
     }
+    return {name: (parts[0], parts[-1]) for name, parts in relative.items()}
 
 
 def _reach(lessons: Sequence[Lessons], *, with_jobs: bool) -> Reach:

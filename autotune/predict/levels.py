@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from autotune.drift import levels
-from autotune.noise import COLD_NEEDS, COLD_RATIO
+from autotune.noise import is_cold
 from autotune.record import Cause, PastTrial, Purpose, Status
 
 
@@ -56,7 +56,7 @@ def _took(trial: PastTrial) -> float | None:
 def _cold_start(trials: Sequence[PastTrial]) -> PastTrial | None:
     """Return the first execution if it was a cold one, as ``noise.cold_start`` tells it."""
     own = [t for t in trials if t.purpose is Purpose.BASELINE and t.status is Status.SUCCEEDED]
-    times = [trial.duration_s or 0.0 for trial in own]
-    if not own or own[0] is not trials[0] or len(times) <= COLD_NEEDS:
+    if not own or own[0] is not trials[0]:
         return None
-    return own[0] if times[0] > COLD_RATIO * max(times[1:]) else None
+    first, *later = [trial.duration_s or 0.0 for trial in own]
+    return own[0] if is_cold(first, later) else None
