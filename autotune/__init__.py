@@ -117,7 +117,7 @@ def train(tracking_uri: str = "sqlite:///mlruns/mlflow.db") -> TrainResult:
 
 
 def recommend(
-    data: str | Path | DatasetProfile | None = None,
+    data: str | Path | Sequence[str | Path] | DatasetProfile | None = None,
     *,
     workload: str | None = None,
     eventlog: str | Path | None = None,
@@ -131,7 +131,7 @@ def recommend(
     """Predict a good configuration for a job, with no execution of it.
 
     Args:
-        data: a table, a folder of tables, or a profile.
+        data: a table or a folder of tables, several of them, or a profile.
         workload: what the job is called in earlier studies.
         eventlog: log of an earlier execution of the job, wherever that was.
         sql: the job is this folder of queries over the tables in *data*; Spark only plans them.
@@ -145,16 +145,17 @@ def recommend(
         InputError: the data, the log, the space or the master is wrong.
         EnvironmentFault: Spark, Java or MLflow does not answer.
     """
+    from autotune.domain import DatasetProfile
+    from autotune.inquiry import inquire
     from autotune.recommendation import recommend as run
 
-    return run(
-        str(data) if isinstance(data, Path) else data,
-        workload=workload,
+    paths = [data] if isinstance(data, str | Path) else data or ()
+    about = inquire(
+        paths if isinstance(paths, DatasetProfile) else [str(each) for each in paths],
         eventlog=None if eventlog is None else str(eventlog),
         sql=None if sql is None else str(sql),
         space=space,
         master=master,
         spark_home=spark_home,
-        tracking_uri=tracking_uri,
-        conf=conf,
     )
+    return run(about, workload=workload, tracking_uri=tracking_uri, conf=conf)

@@ -32,7 +32,9 @@ class Dataset(Value):
     version: int = 1
     """Raised when the generator makes other rows of the same numbers."""
     options: dict[str, str] = Field(default={})
-    """What its generator understands beside rows and seed, with the values it has by default."""
+    """What its generator is always told beside rows and seed, with the values by default."""
+    settable: tuple[str, ...] = ()
+    """What people may choose of it; what is no option above is the generator's own if unset."""
 
     @property
     def program(self) -> Path:
@@ -40,7 +42,7 @@ class Dataset(Value):
         return _PROGRAMS / f"{self.name}_data.py"
 
 
-_RECORDS = Dataset(name="records")
+_RECORDS = Dataset(name="records", settable=("keys",))
 
 
 class Builtin(Value):
@@ -113,19 +115,23 @@ BUILTINS = (
     ),
     _builtin(
         "skew",
-        Dataset(name="skew", options={"hot-share": "0.8"}),
+        Dataset(
+            name="skew",
+            options={"hot-share": "0.8"},
+            settable=("hot-share", "hot-keys", "keys"),
+        ),
         (100_000, 1_000_000, 3_000_000),
         "a join and an aggregation with most rows on a few keys",
     ),
     _builtin(
         "joins",
-        Dataset(name="orders"),
+        Dataset(name="orders", settable=("promotions",)),
         (50_000, 300_000, 1_000_000),
         "broadcast, sort-merge, shuffled-hash, outer, semi and range joins",
     ),
     _builtin(
         "risk",
-        Dataset(name="positions"),
+        Dataset(name="positions", settable=("instruments",)),
         (50_000, 200_000, 600_000),
         "decimal arithmetic, small factor tables that fit a broadcast, exact sums",
     ),
@@ -143,7 +149,7 @@ BUILTINS = (
     ),
     _builtin(
         "clicks",
-        Dataset(name="clicks"),
+        Dataset(name="clicks", version=2, settable=("files", "format")),
         (50_000, 200_000, 600_000),
         "Structured Streaming: micro-batches, state with a watermark, windowed counts",
     ),
@@ -155,13 +161,13 @@ BUILTINS = (
     ),
     _builtin(
         "als",
-        Dataset(name="ratings"),
+        Dataset(name="ratings", settable=("per-user", "per-item")),
         (20_000, 60_000, 200_000),
         "alternating least squares: iterations of shuffles over small blocks",
     ),
     _builtin(
         "graph",
-        Dataset(name="edges"),
+        Dataset(name="edges", settable=("degree", "tail")),
         (10_000, 50_000, 200_000),
         "page rank and connected components: iterated joins and a growing lineage",
     ),

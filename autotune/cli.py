@@ -198,7 +198,9 @@ def train(tracking_uri: str, form: str) -> int:
 
 
 @cli.command()
-@click.option("--data", "path", help="A table, or a folder of tables.")
+@click.option(
+    "--data", "paths", multiple=True, help="A table, or a folder of tables; repeat for more."
+)
 @click.option("--eventlog", help="Log of an earlier execution, wherever that was.")
 @click.option("--sql", help="The job is this folder of queries over the tables in --data.")
 @click.option("--workload", help="What the job is called in earlier studies.")
@@ -209,7 +211,7 @@ def train(tracking_uri: str, form: str) -> int:
 @tracking_option
 @form_option
 def recommend(
-    path: str | None,
+    paths: tuple[str, ...],
     eventlog: str | None,
     sql: str | None,
     workload: str | None,
@@ -222,20 +224,16 @@ def recommend(
 ) -> int:
     """Predict a good configuration for a job, with no run of it."""
     from autotune.draft import pairs_of
-    from autotune.recommendation import recommend as run
+    from autotune.inquiry import inquire
 
-    answer = run(
-        path,
-        eventlog=eventlog,
-        sql=sql,
-        workload=workload,
-        space=space_name,
-        master=master,
-        spark_home=spark_home,
-        tracking_uri=tracking_uri,
-        conf=pairs_of(conf) or None,
+    today = pairs_of(conf)
+    about = inquire(
+        paths, eventlog=eventlog, sql=sql, space=space_name, master=master, spark_home=spark_home
     )
-    said, secrets = answer.model_dump(mode="json"), Secrets(pairs_of(conf))
+    from autotune.recommendation import recommend as run  # takes seconds: after all checks
+
+    answer = run(about, workload=workload, tracking_uri=tracking_uri, conf=today or None)
+    said, secrets = answer.model_dump(mode="json"), Secrets(today)
     print_result(form, secrets.scrub(answer.to_text()), secrets.scrubbed(said))
     return 0
 

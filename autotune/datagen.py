@@ -20,7 +20,7 @@ import psutil
 
 from autotune.builtin import BUILTINS, Dataset, Size
 from autotune.errors import EnvironmentFault, InputError
-from autotune.pathtext import path_of
+from autotune.pathtext import at_home, path_of
 from autotune.spark.installation import Installation
 from autotune.spark.program import run_program
 from autotune.tpch import VERSION as TPCH_VERSION
@@ -83,7 +83,7 @@ def make_data(
         def fill(making: Path) -> None:
             _generate(name, dataset, making, marker, installation)
 
-    place = path_of(str(to), where="data").expanduser().absolute()
+    place = at_home(path_of(str(to), where="data")).absolute()
     if not _stands(place, marker):
         _make_room(place)
         _in_one_piece(place, marker, fill)
@@ -112,8 +112,8 @@ def _marker(
         message = f"data: {name}: rows must be more than 0"
         raise InputError(message)
     for key in options:
-        if key not in dataset.options:
-            known = ", ".join(dataset.options) or "none"
+        if key not in dataset.settable:
+            known = ", ".join(dataset.settable) or "none"
             message = f"data: {name}: has no option '{key}'; it has: {known}"
             raise InputError(message)
     return {
@@ -181,7 +181,8 @@ def _generate(
     if installation is None:
         message = f"data: {name}: needs a Spark; name one with --spark-home"
         raise EnvironmentFault(message)
-    wanted = {key: marker[key] for key in ("rows", "seed", *dataset.options)}
+    named = ("rows", "seed", *dict.fromkeys((*dataset.options, *dataset.settable)))
+    wanted = {key: marker[key] for key in named if key in marker}
     options = [f"--{key}={value}" for key, value in wanted.items()]
     run_program(
         installation,

@@ -36,6 +36,18 @@ def path_of(text: str, *, where: str) -> Path:
     return Path(text)
 
 
+def at_home(path: Path) -> Path:
+    """Return *path* with somebody's home folder in place of ``~`` or ``~name``.
+
+    Raises:
+        InputError: nobody of that name is known here.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path}: nobody's home is known by '{path.parts[0]}'") from error
+
+
 def file_name(name: str) -> str:
     """Return a file's or folder's name for what people call *name*; others get another one.
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from autotune import builtin
-from autotune.dataset import profile_dataset
+from autotune.dataset import profile_if_readable
 from autotune.digests import DIGEST_VERSION
-from autotune.domain import DatasetProfile, Machine, Workload, digest_of
+from autotune.domain import Machine, Workload, digest_of
 from autotune.draft import BudgetDraft, DataDraft, Draft, WorkloadDraft
 from autotune.errors import InputError
 from autotune.experiment import Budget, Experiment, secrets_of
@@ -54,8 +54,15 @@ def from_command(words: Sequence[str]) -> Draft:
     return Draft(workload=WorkloadDraft(command=shlex.join(words)))
 
 
-def complete(draft: Draft, *, installation: Installation) -> Experiment:
+def complete(
+    draft: Draft, *, installation: Installation, tell: Callable[[str], None] | None = None
+) -> Experiment:
     """Look at Spark, the machine, the data and the space, and return the whole experiment.
+
+    Args:
+        draft: what somebody wrote or typed.
+        installation: the Spark that runs it.
+        tell: called with what is worth a line and no reason to stop.
 
     Raises:
         InputError: something that the draft names is missing or does not fit.
@@ -65,7 +72,7 @@ def complete(draft: Draft, *, installation: Installation) -> Experiment:
     machine = _machine(draft, workload, installation)
     space = _space(draft, machine)
     _check_starts(draft, space)
-    profile = _profile(workload)
+    profile = profile_if_readable(workload.data, tell)
     tolerance = draft.output_tolerance
     experiment = Experiment(
         name=check_name(draft.name, where="name") if draft.name is not None else workload.name,
@@ -240,12 +247,6 @@ def _budget(draft: BudgetDraft) -> Budget:
         if key in fields:
             fields[f"{key}_bytes"] = parse_size_bytes(fields.pop(key), where=f"budget: {key}")
     return Budget(**fields)
-
-
-def _profile(workload: Workload) -> DatasetProfile | None:
-    if workload.data is None or "://" in workload.data:
-        return None
-    return profile_dataset(workload.data)
 
 
 def identity_of(experiment: Experiment) -> dict[str, str]:

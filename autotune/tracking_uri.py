@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autotune.errors import EnvironmentFault, InputError
+from autotune.pathtext import at_home
 from autotune.redaction import without_login
 
 DEFAULT_TRACKING_URI = "sqlite:///mlruns/mlflow.db"
@@ -35,7 +36,7 @@ def resolve_tracking_uri(uri: str) -> str:
     kind = scheme.partition("+")[0]
     path = sqlite_path(uri)
     if path is not None and str(path) not in ("", "."):
-        return f"{_SQLITE}{path.expanduser().resolve()}"
+        return f"{_SQLITE}{at_home(path).resolve()}"
     if kind in ("http", "https") and urlsplit(uri).hostname:
         return uri.rstrip("/")
     if kind in _DATABASES[1:] or kind == "databricks" or uri == "databricks":

@@ -133,4 +133,8 @@ def prepare(draft: Draft, *, on_event: Callable[[Event], None] = ignore) -> Expe
             options=data.options,
             installation=installation,
         )
-    return plan.complete(draft, installation=installation)
+
+    def tell(text: str) -> None:
+        on_event(Event(kind=EventKind.NOTE, text=text))
+
+    return plan.complete(draft, installation=installation, tell=tell)

@@ -22,6 +22,7 @@ import click
 import psutil
 
 from autotune.errors import EnvironmentFault, InputError
+from autotune.pathtext import at_home
 from autotune.redaction import without_login
 from autotune.tracking_uri import (
     DEFAULT_ARTIFACT_ROOT,
@@ -107,7 +108,7 @@ def open_pages(
     if path is not None:
         make_parent_folder(path)
     port = _free_port(host, port)
-    root = artifact_root.expanduser().resolve()
+    root = at_home(artifact_root).resolve()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--default-artifact-root", root.as_uri()]
     command += ["--host", host, "--port", str(port)]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 
-from autotune.dataset import profile_dataset
+from autotune.dataset import profile_dataset, profile_if_readable
 from autotune.domain import DatasetProfile
 from autotune.errors import InputError
 from commands import Command
@@ -141,3 +142,76 @@ def test_a_wrong_column_ends_the_verb_with_one_line(tmp_path: Path, autotune: Co
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.count("\n") == 1
     assert "has no column 'nope'; name one of id" in ran.err
+
+
+def test_links_to_folders_are_followed_and_none_that_leads_back(tmp_path: Path) -> None:
+    table(tmp_path / "t" / "day=1", 300)
+    elsewhere = table(tmp_path / "elsewhere", 100)
+    (tmp_path / "t" / "day=2").symlink_to(elsewhere)
+    (tmp_path / "t" / "day=1" / "back").symlink_to(tmp_path / "t")
+    (elsewhere / "again").symlink_to(tmp_path / "t")
+    profile = profile_dataset(str(tmp_path / "t"))
+    assert (profile.rows, profile.files, profile.partition_folders) == (400, 2, 2)
+
+
+def test_first_lines_of_parts_that_differ_are_rows(tmp_path: Path) -> None:
+    # As Spark writes CSV unless it is told otherwise.
+    (tmp_path / "part-00000-x.csv").write_text("Alice,Paris\nAnn,Rome\n")
+    (tmp_path / "part-00001-x.csv").write_text("Bob,Rome\nBea,Oslo\n")
+    profile = profile_dataset(str(tmp_path))
+    assert (profile.rows, profile.table_count) == (4, 1)
+    assert [column.name for column in profile.columns] == ["_c0", "_c1"]
+    (tmp_path / "part-00000-x.csv").rename(tmp_path / "customers.csv")
+    assert profile_dataset(str(tmp_path)).table_count == 2, "names of tables, and of columns"
+
+
+def test_orc_with_as_many_rows_as_are_sampled_is_looked_at_whole(tmp_path: Path) -> None:
+    orc.write_table(pa.table({"id": np.arange(1000)}), tmp_path / "t.orc")
+    profile = profile_dataset(str(tmp_path), sample_rows=1000)
+    assert (profile.columns[0].distinct, profile.estimated) == (1000, ())
+
+
+def test_partition_columns_may_be_named_and_their_shares_are_of_bytes(tmp_path: Path) -> None:
+    table(tmp_path / "day=1", 100)
+    table(tmp_path / "day=__HIVE_DEFAULT_PARTITION__", 100)
+    profile = profile_dataset(str(tmp_path), columns=["day"])
+    assert {column.name for column in profile.columns} >= {"day"}
+    assert "null_share" in profile.estimated
+    with pytest.raises(InputError, match="no column 'dag'"):
+        profile_dataset(str(tmp_path), columns=["dag"])
+
+
+def test_two_columns_of_one_name_are_told(tmp_path: Path) -> None:
+    pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="two columns 'a'"):
+        profile_dataset(str(tmp_path))
+
+
+def test_nobodys_home_is_told() -> None:
+    with pytest.raises(InputError, match="nobody's home is known by '~no-such-user'"):
+        profile_dataset("~no-such-user/t")
+
+
+def test_what_a_job_reads_need_not_be_readable_for_us(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "events.avro").write_bytes(b"Obj\x01\x00")
+    assert profile_if_readable(str(tmp_path), said.append) is None
+    assert "unknown format" in said[0]
+    assert profile_if_readable("s3://bucket/t", said.append) is None
+    assert profile_if_readable(None, said.append) is None
+    assert len(said) == 1
+    with pytest.raises(InputError, match="no such file"):
+        profile_if_readable(str(tmp_path / "nowhere"), said.append)
+
+
+def test_the_text_that_is_counted_is_bounded_for_all_tables_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.csv").write_text("x,y\n" + "1,2\n" * 100_000)
+    assert "rows" not in profile_dataset(str(tmp_path)).estimated
+    monkeypatch.setattr("autotune.dataset.MAX_COUNTED_BYTES", 900_000)
+    bounded = profile_dataset(str(tmp_path), sample_rows=1000)
+    assert "rows" in bounded.estimated
+    assert bounded.rows == pytest.approx(300_000, rel=0.02)

@@ -91,6 +91,8 @@ AdaptiveSparkPlan isFinalPlan=false
         ("SortAggregate", Operator.OTHER_AGGREGATE),
         ("SortMergeJoin", Operator.SORT_MERGE_JOIN),
         ("StateStoreSave", Operator.STATE),
+        ("SessionWindowStateStoreRestore", Operator.STATE),
+        ("StreamingDeduplicateWithinWatermark", Operator.STATE),
         ("Execute InsertIntoHadoopFsRelationCommand", Operator.WRITE),
         ("Execute CreateViewCommand", None),
         ("WholeStageCodegen (1)", None),

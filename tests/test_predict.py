@@ -17,12 +17,12 @@ from autotune.errors import InputError, NoUsableResult
 from autotune.predict import Predictor
 from autotune.predict import fit as fit_all
 from autotune.predict.features import Kind, config_features, settings_of
-from autotune.predict.known import best_configs
+from autotune.predict.known import best_configs, carried
 from autotune.predict.levels import log_levels
 from autotune.predict.models import TRUSTED_TYPES
 from autotune.predict.predictor import NOISE
 from autotune.predict.rows import Table, digest_histories, hash_of
-from autotune.predict.scoring import LeftOut, residual_interval
+from autotune.predict.scoring import LeftOut, margins_of
 from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
@@ -218,7 +218,7 @@ def test_of_a_study_only_what_may_be_tried_elsewhere_is_remembered(
     assert first.profile is not None
     assert len(kept.profile.columns) == len(first.profile.columns)
     assert "k" not in {column.name for column in kept.profile.columns}
-    assert best_configs(kept) == best_configs(first)
+    assert {c.digest for c in carried(kept)} == {c.digest for c in best_configs(first)}
     assert len({t.config.digest for t in kept.trials}) <= 4 < len(first.trials)
 
 
@@ -325,22 +325,59 @@ def test_times_are_compared_with_what_was_measured_around_them() -> None:
     # After half an hour the machine is half as fast: as the baseline shows, measured again.
     early = [trial(0, 2000, 10.0), trial(1, 2000, 10.1), trial(2, 16, 8.0), trial(3, 2000, 9.9)]
     late = [trial(40, 2000, 20.0), trial(41, 32, 16.0), trial(42, 2000, 20.2)]
-    found = log_levels([*early, *late])
+    trials = (*early, *late)
+    found = log_levels(trials)
     ratios = [math.exp(found[config(n).digest] - found[config(2000).digest]) for n in (16, 32)]
     assert ratios == pytest.approx([0.8, 0.8], rel=0.12)
+    # Also what is carried over to other jobs: 16 s are fast when the baseline takes 20.
+    history = study("s", GB // 50, workload="a").model_copy(update={"trials": trials})
+    assert {c.digest for c in best_configs(history)} == {config(n).digest for n in (16, 32)}
+
+
+def left_out_table(logs: np.ndarray, studies: int) -> Table:
+    """Return studies of ten rows, each with its baseline first, that took what *logs* say."""
+    study_of = np.repeat(np.arange(studies), 10)
+    return Table(
+        features=pd.DataFrame(index=range(len(logs))), log_times=logs, failed=np.zeros(len(logs)),
+        study=study_of, group=study_of, baseline_row=study_of * 10, grouped_by="study",
+    )  # fmt: skip
+
+
+def promising(studies: int) -> np.ndarray:
+    """Return predictions of which in every study the second row is the best."""
+    logs = np.full(10 * studies, 0.1)
+    logs[::10], logs[1::10] = 0.0, -0.3
+    return logs
 
 
 def test_the_upper_end_holds_for_what_would_be_picked() -> None:
     # Ten studies of ten rows; each time the row that looks best takes half as long again.
-    logs, truth = np.full(100, 0.1), np.full(100, 0.1)
-    logs[::10], truth[::10] = 0.0, 0.0
-    logs[1::10], truth[1::10] = -0.3, 0.1
-    study_of = np.repeat(np.arange(10), 10)
-    table = Table(
-        features=pd.DataFrame(index=range(100)), log_times=truth, failed=np.zeros(100),
-        study=study_of, group=study_of, baseline_row=study_of * 10, grouped_by="study",
-    )  # fmt: skip
-    _, high = residual_interval(table, LeftOut(logs, np.zeros(100)))
+    logs, truth = promising(10), np.full(100, 0.1)
+    truth[::10] = 0.0
+    table = left_out_table(truth, 10)
+    high = margins_of(table, LeftOut(logs, np.zeros(100))).high
     assert high == pytest.approx(0.4 / NOISE)
-    _, usual = residual_interval(table, LeftOut(truth, np.zeros(100)))
-    assert usual == 1.0
+    assert margins_of(table, LeftOut(truth, np.zeros(100))).high == 1.0
+
+
+@pytest.mark.parametrize(
+    ("studies", "slower", "lead"),
+    [
+        (30, 0, 0.0),
+        (30, 1, 0.4 / NOISE),  # one of thirty, and one more to come, are more than one in twenty
+        (40, 1, 0.0),
+        (40, 2, 0.4 / NOISE),
+    ],
+)
+def test_what_is_told_was_hardly_ever_slower(studies: int, slower: int, lead: float) -> None:
+    logs = promising(studies)
+    truth = logs.copy()
+    logs[1 : 10 * slower : 10], truth[1 : 10 * slower : 10] = -0.4, 0.1
+    found = margins_of(left_out_table(truth, studies), LeftOut(logs, np.zeros(len(logs))))
+    assert found.sure == pytest.approx(lead)
+
+
+def test_with_few_studies_the_whole_interval_must_lie_above_no_gain() -> None:
+    logs = promising(18)
+    found = margins_of(left_out_table(logs, 18), LeftOut(logs, np.zeros(180)))
+    assert found.sure == found.high

@@ -23,6 +23,15 @@ found = autotune.recommend(sys.argv[1], master="local[2]")
 loaded = sorted({"mlflow", "optuna", "pyspark"} & set(sys.modules))
 print(json.dumps({"loaded": loaded, "version": found.predictor_version, "text": found.to_text()}))
 """
+TYPED = """
+import sys
+from autotune.cli import main
+
+try:
+    main()
+except SystemExit as ended:
+    print(ended.code, *sorted({"mlflow", "scipy", "sklearn", "skops"} & set(sys.modules)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +66,17 @@ def test_right_after_installation_it_answers_with_spark_and_mlflow_at_rest(tmp_p
     assert (told["loaded"], told["version"]) == ([], "shipped")
     assert "5,000 rows" in told["text"]
     assert list(tmp_path.iterdir()) == [tmp_path / "t.parquet"], "nothing is written"
+
+
+@pytest.mark.parametrize(
+    "words", [("--data", "nowhere"), ("--eventlog", "nowhere"), ("--data", ".", "--conf", "x")]
+)
+def test_wrong_input_is_told_before_anything_heavy_is_loaded(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TYPED, "recommend", *words],
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.strip() == "2", done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -21,6 +21,14 @@ from autotune.workloads import sql, taxi_data
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+def test_what_may_be_set_of_data_is_an_option_of_its_generator() -> None:
+    for found in builtin.BUILTINS:
+        assert found.dataset is not None
+        program = found.dataset.program.read_text(encoding="utf-8")
+        for name in (*found.dataset.options, *found.dataset.settable):
+            assert f'"--{name}"' in program, (found.name, name)
+
+
 def test_builtin_programs_are_there_and_need_no_pyspark() -> None:
     for found in (*builtin.BUILTINS, builtin.sql_program(Path("queries"))):
         assert found.path.is_file()
@@ -146,8 +154,8 @@ def test_data_that_stands_is_never_replaced(tmp_path: Path) -> None:
         ("tpch", {"rows": 10}, "given by scale"),
         ("taxi", {"rows": 0}, "rows must be more than 0"),
         ("tpch", {"options": {"hot-share": "1"}}, "leave options out"),
-        ("joins", {"options": {"hot-share": "1"}}, "no option 'hot-share'; it has: none"),
-        ("skew", {"options": {"hot": "1"}}, "no option 'hot'; it has: hot-share"),
+        ("joins", {"options": {"hot-share": "1"}}, "no option 'hot-share'; it has: promotions"),
+        ("skew", {"options": {"hot": "1"}}, "no option 'hot'; it has: hot-share, hot-keys, keys"),
         ("tpch", {"scale": -1.0}, "scale must be more than 0"),
         ("tpch", {"scale": float("nan")}, "scale must be more than 0"),
     ],

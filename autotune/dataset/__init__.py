@@ -8,18 +8,19 @@ times the data cost little more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from autotune.dataset.effort import Effort
+from autotune.dataset.effort import MAX_COUNTED_BYTES, Effort
 from autotune.dataset.files import Table, find_tables, local_path
-from autotune.dataset.formats import forget_footers
+from autotune.dataset.formats import TEXTUAL, forget_footers
 from autotune.dataset.readers import Content, read_table
 from autotune.dataset.summary import Reading, summarise
 from autotune.domain import DatasetProfile
 from autotune.errors import InputError
 
-__all__ = ["profile_dataset"]
+__all__ = ["profile_dataset", "profile_if_readable"]
 
 
 def profile_dataset(
@@ -64,6 +65,29 @@ def profile_dataset(
     return summarise(said, readings, effort)
 
 
+def profile_if_readable(
+    path: str | None, tell: Callable[[str], None] | None = None
+) -> DatasetProfile | None:
+    """Profile data that a job reads, if they can be: the job may well read what we can't.
+
+    Args:
+        path: ``None`` where a job has no data; those of another file system have no profile.
+        tell: called with a line if the data are there and can't be profiled.
+
+    Raises:
+        InputError: There is nothing there.
+    """
+    if path is None or "://" in path:
+        return None
+    local_path(path)
+    try:
+        return profile_dataset(path)
+    except InputError as error:
+        if tell is not None:
+            tell(f"the data have no profile for the predictor: {error}")
+        return None
+
+
 def _roots(paths: Sequence[str]) -> list[Path]:
     """Return the absolute paths that were named, each once."""
     roots = list(dict.fromkeys(local_path(path) for path in paths))
@@ -80,10 +104,12 @@ def _read(tables: Sequence[Table], effort: Effort) -> list[Reading]:
     """Read the tables, and the values of the first that has rows; guess at what is too many."""
     files = sum(len(table.files) for table in tables)
     readings: list[Reading] = []
-    sampled = False
+    sampled, counted_bytes = False, MAX_COUNTED_BYTES
     for table in tables[: effort.max_files]:
         part = effort.share(len(table.files), files, sample=not sampled)
-        content: Content = read_table(table, part)
+        content: Content = read_table(table, replace(part, counted_bytes=counted_bytes))
+        if table.format in TEXTUAL and content.facts.exact:
+            counted_bytes = max(0, counted_bytes - table.bytes)
         sampled = sampled or content.rows > 0
         readings.append(Reading(table, content.rows, content))
     rows = sum(reading.rows for reading in readings)

@@ -18,6 +18,9 @@ MAX_VISITED_CHUNKS = 50_000
 MAX_DECODED_BYTES = 32 << 20
 """So much of the data is decoded at most, as footers count it."""
 
+MAX_COUNTED_BYTES = 256 << 20
+"""So much text, of all tables together, is read to its end to count its lines."""
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -29,6 +32,8 @@ class Effort:
     """Files that are looked into; all are listed."""
     columns: tuple[str, ...] = ()
     """The columns whose values are looked at; none named: the first ones."""
+    counted_bytes: int = MAX_COUNTED_BYTES
+    """Of text whose lines are counted."""
 
     def __post_init__(self) -> None:
         for name, least in (("sample_rows", 0), ("max_files", 1)):

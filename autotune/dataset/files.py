@@ -19,6 +19,7 @@ from autotune.dataset.formats import (
 )
 from autotune.dataset.text import Dialect
 from autotune.errors import InputError
+from autotune.pathtext import at_home
 
 T = TypeVar("T")
 _File = tuple[str, int]
@@ -35,6 +36,8 @@ class Table:
     sizes: tuple[int, ...]
     name: str
     """Of its folder, or of its file where several tables are in one folder."""
+    headless: bool = False
+    """The first lines of its files are known to be no names, whatever they look like."""
 
     @property
     def bytes(self) -> int:
@@ -66,7 +69,7 @@ def local_path(path: str) -> Path:
         raise InputError(f"{path}: only local paths can be profiled; copy or mount the data")
     if not text or not text.isprintable():
         raise InputError(f"{path!r}: no path of data; name a file or a folder")
-    root = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100  # keeps links' names
+    root = Path(os.path.abspath(at_home(Path(text))))  # noqa: PTH100  # keeps links' names
     with readable(root):
         if not root.exists():
             raise InputError(f"{root}: there is no such file or folder; check the path")
@@ -107,21 +110,33 @@ def _with_size(folder: str, names: list[_File]) -> list[_File]:
 
 
 def _listing(root: Path) -> Iterator[tuple[str, list[_File]]]:
-    """Yield folders with the names and sizes of their files, in order; one ``stat`` a file."""
-    waiting = [str(root)]
+    """Yield folders with the names and sizes of their files, in order; one ``stat`` a file.
+
+    Links to folders are followed, as Spark does, but not to a folder that they lie in.
+    """
+    # Each with the folders whose links led there.
+    waiting: list[tuple[str, tuple[str, ...]]] = [(str(root), ())]
     while waiting:
-        folder = waiting.pop()
+        folder, doors = waiting.pop()
         files, folders = [], []
         with readable(Path(folder), "folder"), os.scandir(folder) as entries:
             for entry in entries:
                 if _ignored(entry.name):
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+                if entry.is_dir():
+                    inside = (*doors, os.path.realpath(folder)) if entry.is_symlink() else doors
+                    if inside is doors or not _leads_up(entry.path, inside):
+                        folders.append((entry.path, inside))
                 elif entry.is_file() and not entry.name.endswith(".crc"):
                     files.append((entry.name, entry.stat().st_size))
         waiting += sorted(folders, reverse=True)
         yield folder, sorted(files)
+
+
+def _leads_up(link: str, inside: Sequence[str]) -> bool:
+    """Tell whether a link leads to a folder that one of these folders is, or lies in."""
+    target = os.path.join(os.path.realpath(link), "")  # noqa: PTH118  # with a slash behind
+    return any(os.path.join(folder, "").startswith(target) for folder in inside)  # noqa: PTH118
 
 
 def _ignored(name: str) -> bool:
@@ -152,10 +167,20 @@ def _split(root: Path, files: list[_File], effort: Effort) -> Iterator[Table]:
     groups: dict[object, list[_File]] = defaultdict(list)
     for path, size in data:
         groups[_shape(Path(path), kind) if shaped else None].append((path, size))
+    headless = kind == "csv" and len(groups) > 1 and _parts_of_one(list(groups.values()))
+    if headless:
+        groups = {None: data}
     for group in groups.values():
         paths, sizes = zip(*group, strict=True)
         name = root.name if len(groups) == 1 else Path(paths[0]).name.split(".")[0]
-        yield Table(root, kind, tuple(paths), tuple(sizes), name)
+        yield Table(root, kind, tuple(paths), tuple(sizes), name, headless)
+
+
+def _parts_of_one(groups: Sequence[Sequence[_File]]) -> bool:
+    """Tell whether one write of Spark made them: then first lines that differ are no names."""
+    names = [os.path.basename(path) for group in groups for path, _ in group]  # noqa: PTH119
+    fields = {len(Dialect.of(Path(group[0][0])).names) for group in groups}
+    return len(fields) == 1 and all(name.startswith("part-") for name in names)
 
 
 def _formats(files: list[_File], effort: Effort) -> list[str | None]:

@@ -31,6 +31,10 @@ _FORMATS = {
 }
 
 
+TEXTUAL = ("csv", "json", "text")
+"""Formats without metadata."""
+
+
 @contextmanager
 def readable(path: Path, what: str = "file") -> Iterator[None]:
     """Turn what file systems and decoders raise into one line that names *path*."""
@@ -67,7 +71,7 @@ def _format_of_ending(ending: tuple[str, ...]) -> tuple[str | None, bool]:
     compressed = bool(suffixes) and suffixes[-1] in (*COMPRESSIONS, *_UNREADABLE_COMPRESSIONS)
     data = suffixes[-2:-1] if compressed else suffixes[-1:]
     known = _FORMATS.get(data[0]) if data else None
-    if known in ("csv", "json", "text") and suffixes[-1] in _UNREADABLE_COMPRESSIONS:
+    if known in TEXTUAL and suffixes[-1] in _UNREADABLE_COMPRESSIONS:
         return known, False
     if known or compressed or (data and data[0][1:].isalpha()):
         return known, True

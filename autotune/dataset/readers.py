@@ -14,6 +14,7 @@ from autotune.dataset.effort import MAX_COLUMNS, MAX_DECODED_BYTES, Effort
 from autotune.dataset.files import Table, spread
 from autotune.dataset.footers import NO_CODEC, Facts, Group, orc_facts, parquet_facts
 from autotune.dataset.formats import COMPRESSIONS, orc_file, parquet_footer, readable
+from autotune.dataset.partitions import partitions_of
 from autotune.dataset.sampling import Piece, Sample
 from autotune.dataset.text import Dialect, Lines, parse, read_lines
 from autotune.errors import InputError
@@ -74,10 +75,14 @@ def _content(
 def _chosen(table: Table, schema: pa.Schema, effort: Effort) -> list[str]:
     """Return the columns whose values are looked at."""
     names = list(dict.fromkeys(schema.names))
+    if len(names) < len(schema.names):
+        twice = next(name for name in names if schema.names.count(name) > 1)
+        raise InputError(f"{table.root}: has two columns '{twice}', and Spark reads none such")
+    folders = partitions_of(table).values if effort.columns else {}  # those are always told
     for name in effort.columns if effort.sample_rows else ():
-        if name not in names:
+        if name not in names and name not in folders:
             raise InputError(f"{table.root}: has no column {name!r}; {_like(name, names)}")
-    wanted = [name for name in names if not effort.columns or name in effort.columns]
+    wanted = [name for name in names if name in effort.columns] or names
     leaves = accumulate(_leaves(schema.field(schema.get_field_index(n)).type) for n in wanted)
     few = [name for name, upto in zip(wanted, leaves, strict=True) if upto <= MAX_COLUMNS]
     return few or wanted[:1]
@@ -174,10 +179,16 @@ def _orc_head(path: Path, columns: Sequence[str], most: int) -> pa.Table:
 def _read_text(table: Table, effort: Effort) -> Content:
     """Read lines; a text file has no metadata, so its rows are counted or estimated too."""
     first = Path(table.files[0])
-    dialect = Dialect.of(first) if table.format == "csv" else None
+    dialect = Dialect.of(first, headless=table.headless) if table.format == "csv" else None
     header = dialect is not None and dialect.header
     chosen = table.some(effort.max_files)
-    lines = read_lines(chosen, table.bytes, max(effort.sample_rows, 1), header=header)
+    lines = read_lines(
+        chosen,
+        table.bytes,
+        max(effort.sample_rows, 1),
+        header=header,
+        counted_bytes=effort.counted_bytes,
+    )
     parsed = parse(first, table.format, lines.data, dialect)
     whole = lines.exact and lines.count == lines.rows
     codec = COMPRESSIONS.get(first.suffix.lower())

@@ -56,7 +56,7 @@ class Piece:
         hide a value of a column that repeats itself in step with the parts.
         """
         count = -(-most // 2)
-        if rows.num_rows < 2 * count:
+        if rows.num_rows <= 2 * count:
             return cls.whole(rows)
         edges = np.arange(count + 1) * rows.num_rows // count
         drawn = np.array([draw.random() for _ in range(count)])

@@ -15,7 +15,7 @@ from autotune.units import format_bytes
 
 _MAX_TABLES = 50
 _MANY_FILES = 100
-_OF_FOLDERS = {"top_share", "top10_share"}
+_OF_FOLDERS = {"null_share", "top_share", "top10_share"}
 """Their shares are those of bytes."""
 _TINY_FILE_BYTES = 1 << 20
 
@@ -120,9 +120,9 @@ def _cautions(readings: Sequence[Reading], content: Content, effort: Effort) -> 
         )
     looked = sum(r.content.facts.files for r in readings if r.content)
     if looked < files:
+        advice = "; --max-files raises that" if files > effort.max_files else ""
         yield (
-            f"only {looked:,} of {files:,} files were looked into, so rows are estimated; "
-            "--max-files raises that"
+            f"only {looked:,} of {files:,} files were looked into, so rows are estimated{advice}"
         )
     seen, all_columns = len(content.sample.rows.schema), len(content.facts.schema)
     if seen < all_columns and not effort.columns:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from autotune.dataset.effort import MAX_COUNTED_BYTES
 from autotune.dataset.formats import COMPRESSIONS, readable
 from autotune.errors import InputError
 
 _HEAD_BYTES = 1 << 16
 _MAX_LINE_BYTES = 8 << 20
 _MAX_SAMPLE_BYTES = 48 << 20
-_MAX_COUNTED_BYTES = 256 << 20
 _PIECES = 64
 _HEADS = 16
 _NAME = re.compile(r"[^\W\d][\w .:/()%#-]*")
@@ -33,16 +33,17 @@ class Dialect:
     header: bool
 
     @classmethod
-    def of(cls, path: Path) -> Dialect:
+    def of(cls, path: Path, *, headless: bool = False) -> Dialect:
         """Guess from the first lines: the delimiter that divides them most evenly, and a header
-        where the first line holds distinct words and no number.
+        where the first line holds distinct words and no number, unless there is none.
         """  # noqa: D205
         head, _ = _head(path, _HEAD_BYTES)
         lines = head.decode("utf-8-sig", errors="replace").splitlines()[:20] or [""]
         delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
         first = next(csv.reader(lines[:1], delimiter=delimiter), [""])
         names = [name.strip() for name in first]
-        header = len(set(names)) == len(names) and all(map(_NAME.fullmatch, names))
+        worded = len(set(names)) == len(names) and all(map(_NAME.fullmatch, names))
+        header = worded and not headless
         if not header:
             names = [f"_c{i}" for i in range(len(first))]
         return cls(delimiter, tuple(names), header)
@@ -117,7 +118,12 @@ def _slice(path: Path, start: int, size: int) -> bytes:
 
 
 def read_lines(
-    files: Sequence[tuple[Path, int]], all_bytes: int, rows: int, *, header: bool
+    files: Sequence[tuple[Path, int]],
+    all_bytes: int,
+    rows: int,
+    *,
+    header: bool,
+    counted_bytes: int = MAX_COUNTED_BYTES,
 ) -> Lines:
     """Read twice *rows* lines or so, spread over the files, headers left out; at most 48 MB.
 
@@ -126,6 +132,7 @@ def read_lines(
         all_bytes: Of these and the files that may not.
         rows: How many are wanted; twice as many let pairs be chosen among them.
         header: Whether the first line of each file holds names.
+        counted_bytes: Files of no more than this are read to their end to count their lines.
 
     Raises:
         InputError: It is not text, or lines are longer than 8 MB.
@@ -143,7 +150,7 @@ def read_lines(
         pieces = _spread_pieces(files, budget, header=header)
         read = sum(map(len, pieces))
     data, lengths = b"".join(pieces), tuple(piece.count(b"\n") for piece in pieces)
-    if size == all_bytes and (size <= budget or size <= _MAX_COUNTED_BYTES):
+    if size == all_bytes and (size <= budget or size <= counted_bytes):
         counted = sum(lengths)
         if size > budget:
             counted = sum(_count_lines(path) for path, _ in files) - header * len(files)

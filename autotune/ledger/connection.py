@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 
 from autotune.errors import EnvironmentFault
-from autotune.pathtext import bounded_name
+from autotune.pathtext import at_home, bounded_name
 from autotune.redaction import without_login
 from autotune.tracking_uri import (
     is_server,
@@ -90,7 +90,7 @@ class Connection:
 
     def __init__(self, tracking_uri: str, artifact_root: Path) -> None:
         self.uri = resolve_tracking_uri(tracking_uri)
-        self._artifact_root = artifact_root.expanduser().resolve()
+        self._artifact_root = at_home(artifact_root).resolve()
         self._client: MlflowClient | None = None
 
     @contextmanager

@@ -41,8 +41,8 @@ from autotune.predict.scoring import (
     FAILED_RATIO,
     FAILED_SHARE,
     LeftOut,
+    margins_of,
     regrets,
-    residual_interval,
     score_of,
 )
 from autotune.record import Origin, StudyHistory
@@ -103,8 +103,8 @@ def fit(
         model=chosen,
         scores=scores,
         grouped_by=table.grouped_by,
-        residuals=residual_interval(table, left_out[chosen][0]),
-        residuals_without_job=residual_interval(table, left_out[chosen][1]),
+        margins=margins_of(table, left_out[chosen][0]),
+        margins_without_job=margins_of(table, left_out[chosen][1]),
         failure_prior=prior,
         ranges=_ranges(lessons),
         reach=_reach(lessons, with_jobs=True),

@@ -75,6 +75,8 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
         "job shuffle per slot": _megabytes(of.shuffle_bytes, machine.slots),
         "job shuffle per input": _ratio(of.shuffle_bytes, of.input_bytes),
         "job spill per shuffle": _ratio(of.spilled_bytes, of.shuffle_bytes),
+        "job spill per input": _ratio(of.spilled_bytes, of.input_bytes),
+        "job input per step": _ratio(of.input_bytes, of.steps),
         "job output per input": _ratio(of.output_bytes, of.input_bytes),
     }
 

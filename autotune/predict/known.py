@@ -6,6 +6,7 @@ import math
 import statistics
 
 from autotune.domain import ColumnProfile, Config
+from autotune.predict.levels import log_levels
 from autotune.record import Purpose, Status, StudyHistory
 
 BEST_PER_STUDY = 3
@@ -27,16 +28,26 @@ def remembered(history: StudyHistory) -> StudyHistory:
 
 
 def best_configs(history: StudyHistory) -> list[Config]:
-    """Return the configurations that were faster than that study's baseline, fastest first."""
+    """Return the configurations that were faster than that study's baseline, fastest first.
+
+    Seen at one and the same state of the machine: :func:`~autotune.predict.levels.log_levels`.
+    """
+    own = next((t.config.digest for t in history.trials if t.purpose is Purpose.BASELINE), None)
+    configs = {t.config.digest: t.config for t in history.trials if t.status is Status.SUCCEEDED}
+    failed = {t.config.digest for t in history.trials if t.status is Status.FAILED}
+    logs = log_levels(history.trials)
+    limit = logs.get(own, math.inf) if own is not None else math.inf
+    good = [d for d in logs if d in configs and logs[d] < limit and d not in failed]
+    return [configs[d] for d in sorted(good, key=lambda d: logs[d])[:BEST_PER_STUDY]]
+
+
+def carried(history: StudyHistory) -> list[Config]:
+    """Return what may be tried elsewhere of a study as it is :func:`remembered`, fastest first."""
+    own = {t.config.digest for t in history.trials if t.purpose is Purpose.BASELINE}
     times: dict[str, list[float]] = {}
     configs: dict[str, Config] = {}
-    failed = {t.config.digest for t in history.trials if t.status is Status.FAILED}
     for trial in history.trials:
-        if trial.status is Status.SUCCEEDED and trial.duration_s:
+        if trial.duration_s and trial.config.digest not in own:
             times.setdefault(trial.config.digest, []).append(trial.duration_s)
             configs[trial.config.digest] = trial.config
-    median = {digest: statistics.median(values) for digest, values in times.items()}
-    own = next((t for t in history.trials if t.purpose is Purpose.BASELINE), None)
-    limit = median.get(own.config.digest, math.inf) if own else math.inf
-    good = [d for d in median if median[d] < limit and d not in failed]
-    return [configs[d] for d in sorted(good, key=lambda d: median[d])[:BEST_PER_STUDY]]
+    return [configs[d] for d in sorted(times, key=lambda d: statistics.median(times[d]))]

@@ -27,6 +27,7 @@ CARD_FILE = "card.json"
 REGRESSOR_FILE = "regressor.skops"
 FAILURE_FILE = "failure.skops"
 KNOWN_FILE = "known.json"
+PARTS = (CARD_FILE, REGRESSOR_FILE, FAILURE_FILE, KNOWN_FILE)
 NOISE = 0.08
 """In log(time): two executions of one configuration differ by less in four of five cases."""
 SHIPPED = Path(__file__).parent / "shipped"
@@ -54,6 +55,8 @@ class Prediction(Value):
     failure_probability: float
     spread: float = 0.0
     """Disagreement inside the model, in log(time)."""
+    sure: bool = False
+    """Enough of a gain to be told: ``Margins.sure``."""
 
 
 class RuleScore(Value):
@@ -64,6 +67,16 @@ class RuleScore(Value):
     low: float
     high: float
     """10th and 90th percentile of the studies."""
+
+
+class Margins(Value):
+    """How far from the truth predictions of left-out studies were, in units of :func:`doubt`."""
+
+    low: float
+    high: float
+    """10th and 90th percentile of log(time) − prediction."""
+    sure: float
+    """What is predicted to be faster by more than this was hardly ever slower."""
 
 
 class ModelCard(Value):
@@ -77,9 +90,8 @@ class ModelCard(Value):
     """Of every model that competed."""
     grouped_by: str
     """What was left out as a whole: ``workload``, or ``study`` where there was one workload."""
-    residuals: tuple[float, float]
-    """10th and 90th percentile of left-out residuals, in units of :func:`doubt`."""
-    residuals_without_job: tuple[float, float]
+    margins: Margins
+    margins_without_job: Margins
     """The same where nothing was said of what the job does."""
     failure_prior: float
     ranges: dict[str, tuple[float, float]]
@@ -142,8 +154,8 @@ class Predictor:
         failing = self._failure_probabilities(prepared)
         # Not the last digits: two equal rows may differ in them, by their place in the table.
         rows = zip(np.round(logs - logs[0], 9), spread, failing, strict=True)
-        bounds = self.card.residuals if job is not None else self.card.residuals_without_job
-        return tuple(_prediction(*row, bounds) for row in rows)[1:]
+        margins = self.card.margins if job is not None else self.card.margins_without_job
+        return tuple(_prediction(*row, margins) for row in rows)[1:]
 
     def features(
         self,
@@ -240,17 +252,15 @@ class Predictor:
         return found
 
 
-def _prediction(
-    log_time: float, spread: float, failing: float, residuals: tuple[float, float]
-) -> Prediction:
+def _prediction(log_time: float, spread: float, failing: float, margins: Margins) -> Prediction:
     unit = float(doubt(np.array(spread)))
-    low, high = residuals
     return Prediction(
         relative_time=math.exp(log_time),
-        low=math.exp(log_time + low * unit),
-        high=math.exp(log_time + high * unit),
+        low=math.exp(log_time + margins.low * unit),
+        high=math.exp(log_time + margins.high * unit),
         failure_probability=float(failing),
         spread=float(spread),
+        sure=log_time + margins.sure * unit < 0,
     )
 
 

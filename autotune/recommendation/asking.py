@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.predict import Predictor
+from autotune.predict.known import remembered
 from autotune.recommendation.answer import Recommendation
 from autotune.recommendation.candidates import past_baseline
 from autotune.recommendation.question import Question
@@ -44,7 +45,8 @@ def answer(
     facts = predictor.facts_of(machine.spark_version)
     bound = bind(space, machine=machine, baseline=today, facts=facts)
     question = Question(bound, profile, today, baseline_from, workload, job)
-    return rank(predictor, question, predictor.known if histories is None else histories)
+    known = predictor.known if histories is None else [remembered(each) for each in histories]
+    return rank(predictor, question, known)
 
 
 def starting_point(

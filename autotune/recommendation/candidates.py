@@ -11,7 +11,7 @@ from autotune.domain import Config, DatasetProfile, PropertyFact
 from autotune.errors import InputError
 from autotune.expert import expert_config
 from autotune.predict.features import FactsOf
-from autotune.predict.known import best_configs
+from autotune.predict.known import carried
 from autotune.record import PastTrial, Purpose, StudyHistory
 from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
@@ -42,8 +42,9 @@ def candidates(
 ) -> list[Candidate]:
     """Return distinct feasible candidates: the baseline first, then what has most behind it.
 
-    These are the best configurations of *histories* (nearest first) carried over to this machine
-    and these data, the expert rules, neighbours of those, and a sample of the whole space.
+    These are the configurations of *histories* (as they are remembered, nearest first) carried
+    over to this machine and these data, the expert rules, neighbours of those, and a sample of
+    the whole space.
     """
     found = [Candidate(bound.baseline, "baseline")]
     for history in histories:
@@ -106,7 +107,7 @@ def transferred(
     profile: DatasetProfile | None,
     facts_of: FactsOf,
 ) -> Iterator[Candidate]:
-    """Carry the best configurations of a study over, in relative units.
+    """Carry what a study is remembered for over, in relative units.
 
     Each comes twice where it can: with its counts of partitions per slot, and with as much data in
     each partition as there.
@@ -114,7 +115,7 @@ def transferred(
     ratio = _data_per_slot(bound, history, profile)
     facts = facts_of(history.machine.spark_version)
     plain = bind(bound.space, machine=history.machine, baseline={}, facts=facts)
-    for config in best_configs(history):
+    for config in carried(history):
         try:
             choices = _choices(bound, plain, config, facts)
         except InputError:

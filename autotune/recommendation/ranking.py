@@ -67,7 +67,7 @@ def rank(
 
     The best candidate is the one with the least predicted time plus its uncertainty, among those
     that are unlikely to fail. Changes without a predicted effect are taken back. The answer is
-    "keep your default" unless the whole interval of the gain lies above no gain. About what is
+    "keep your default" unless so much is predicted that hardly any study lost by it. About what is
     too far from all that was learned from, the model is not asked (``outside.by_rules``).
     """
     if predictor.distance(question.profile, question.bound.machine, question.job) > 1:
@@ -210,7 +210,7 @@ def verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
     said = f"{1 / prediction.relative_time:.2f}×"
     if gain < SMALLEST_GAIN:
         return True, f"the best that is predicted, {said}, is within the noise of one execution"
-    if prediction.high >= 1:
+    if not prediction.sure:
         low, high = 1 / prediction.high, 1 / prediction.low
         return True, f"{said} is predicted, but {low:.2f}–{high:.2f}× is what that may mean"
-    return False, f"{said} is predicted, and the whole interval lies above no gain"
+    return False, f"{said} is predicted, and what was as sure was hardly ever slower"

@@ -22,6 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from autotune.domain import Value, digest_of
+from autotune.pathtext import at_home
 from autotune.spark.installation import Installation
 from autotune.spark.process import SupervisedProcess
 
@@ -95,9 +96,9 @@ def cache_folder() -> Path:
     """Return where archives are kept: ``AUTOTUNE_CACHE``, else the user's cache folder."""
     named = os.environ.get("AUTOTUNE_CACHE")
     if named:
-        return Path(named).expanduser().absolute()
+        return at_home(Path(named)).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "autotune"
+    return at_home(Path(base)).absolute() / "autotune"
 
 
 def references_of(properties: Mapping[str, str]) -> References:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autotune.domain import Value
 from autotune.errors import EnvironmentFault
+from autotune.pathtext import at_home
 from autotune.spark.propertyfile import read_properties as read_properties
 
 OLDEST = (3, 5)
@@ -117,7 +118,7 @@ def _home(spark_home: str | None) -> tuple[Path, str]:
     named = spark_home or os.environ.get("SPARK_HOME")
     where = "Spark" if spark_home else "SPARK_HOME"
     if named:
-        home = Path(named).expanduser().absolute()
+        home = at_home(Path(named)).absolute()
         if not home.is_dir():
             message = f"{where} {home}: no such folder; {_FIX_HOME}"
             raise EnvironmentFault(message)

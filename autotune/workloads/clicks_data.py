@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 START_S = 1_772_409_600  # 2026-03-02 00:00:00 UTC
 DAY_S = 86_400
 LATE_SHARE, LATE_S, USUAL_S = 0.05, 1_200, 8
-ROWS_PER_FILE = 25_000
+ROWS_PER_FILE = 10_000
 ROWS_PER_USER = 25
 PAGES = 400
 ORIGINS = ("search", "mail", "direct", "advert", "friend")
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--files", type=int, help="else one for every 25,000 rows")
+    parser.add_argument("--files", type=int, help="else one for every 10,000 rows")
     parser.add_argument("--format", choices=("json", "parquet"), default="json")
     options = parser.parse_args()
     files = options.files or max(2, options.rows // ROWS_PER_FILE)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autotune.corpus import read_corpus
 from autotune.predict import fit
-from autotune.predict.predictor import SHIPPED
+from autotune.predict.predictor import PARTS, SHIPPED
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -38,8 +38,8 @@ def main() -> None:
     if size > MOST_BYTES:
         parser.error(f"the predictor has {size:,} bytes, more than {MOST_BYTES:,}")
     options.to.mkdir(exist_ok=True)
-    for old in options.to.iterdir():
-        old.unlink()
+    for name in PARTS:
+        (options.to / name).unlink(missing_ok=True)
     for name, content in files.items():
         (options.to / name).write_bytes(content)
     card = predictor.card

@@ -3,7 +3,8 @@
     python experiments/corpus/export.py [--from FOLDER] [--to FOLDER]
 
 Studies are read back from MLflow alone, as a person's own are. A group that is not finished is
-left out: its configurations would not compare.
+left out: its configurations would not compare. Groups that are in the corpus already and were
+collected elsewhere stay as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from autotune.corpus import write_corpus
+from autotune.corpus import read_corpus, write_corpus
 from autotune.ledger import Ledger
 from autotune.record import Origin, PastTrial, Purpose, Status, StudyHistory
 from autotune.space import bind
@@ -27,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from collect import FOLDER, places_of, starts_of
 from groups import POINTS, groups
 
+POINTS_FILE = "points.parquet"
+
 
 def finished(history: StudyHistory) -> bool:
     """Whether the baseline worked, and the rules and all points of the plan were tried."""
@@ -37,7 +40,7 @@ def finished(history: StudyHistory) -> bool:
 
 
 def main() -> None:
-    """Read the arguments, write both files and print one line a group."""
+    """Read the arguments, write the files and print one line a group."""
     parser = argparse.ArgumentParser(description="Export the corpus.")
     parser.add_argument("--from", dest="source", type=Path, default=FOLDER)
     parser.add_argument("--to", type=Path, default=Path(__file__).parent)
@@ -45,18 +48,23 @@ def main() -> None:
     order = [group.name for group in groups()]
     uri = places_of(options.source.absolute()).tracking_uri
     known = [history for history in Ledger(str(uri)).history() if history.study in order]
-    histories = [history for history in known if finished(history)]
+    collected = [placed(history) for history in known if finished(history)]
+    if not collected:
+        parser.error(f"no group is finished in {options.source}; nothing is written")
+    fresh = {history.study for history in collected}
+    there = read_corpus(options.to) if (options.to / POINTS_FILE).exists() else ()
+    histories = [*collected, *(history for history in there if history.study not in fresh)]
     histories.sort(key=lambda history: order.index(history.study))
-    write_corpus([placed(history) for history in histories], options.to)
+    write_corpus(histories, options.to)
     points = pd.DataFrame([row for history in histories for row in points_of(history)])
-    points.to_parquet(options.to / "points.parquet", index=False, compression="zstd")
+    points.to_parquet(options.to / POINTS_FILE, index=False, compression="zstd")
     for history in histories:
         print(line_of(history))
     executions = sum(len(history.trials) for history in histories)
     print(f"{len(histories)} groups of {len({h.workload for h in histories})} workloads,")
     print(f"{executions} executions, {sum(map(failures, histories))} of them failed")
     for history in known:
-        if history not in histories:
+        if history.study not in fresh:
             print(f"not finished: {history.study}, {len(points_of(history))} of {POINTS} points")
 
 

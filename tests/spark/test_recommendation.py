@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from autotune import recommend
 from autotune.domain import Limits
 from autotune.draft import Draft
-from autotune.recommendation import recommend
 from autotune.record import Status
 from autotune.spark.installation import find_installation
 from autotune.spark.submit import SparkSubmit
