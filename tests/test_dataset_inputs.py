@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,15 @@ def test_the_text_that_is_counted_is_bounded_for_all_tables_together(
     bounded = profile_dataset(str(tmp_path), sample_rows=1000)
     assert "rows" in bounded.estimated
     assert bounded.rows == pytest.approx(300_000, rel=0.02)
+
+
+def test_a_job_with_several_inputs_can_be_asked_about(autotune: Command, tmp_path: Path) -> None:
+    one, other = table(tmp_path / "facts", 5000), table(tmp_path / "cities", 100)
+    asked = ("recommend", "--data", str(one), "--data", str(other), "--master", "local[2]")
+    answer = autotune(*asked, "--format", "json")
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    assert (found["profile"]["rows"], found["profile"]["table_count"]) == (5100, 2)
+    (tmp_path / "q").mkdir()
+    refused = autotune(*asked, "--sql", str(tmp_path / "q"))
+    assert (refused.code, "one folder" in refused.err) == (2, True)

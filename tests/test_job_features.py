@@ -70,6 +70,27 @@ def test_partitions_cost_more_where_nothing_joins_them() -> None:
     assert share("true") < 0.01
 
 
+def test_outside_of_sql_the_default_parallelism_makes_the_tasks() -> None:
+    name = "spark.default.parallelism"
+    plain = JOB.model_copy(
+        update={"operators": {}, "rdd_jobs": 5, "jobs": 5, "stages": 20, "tasks": 80}
+    )
+    learned = settings_of([Config(properties={name: "32"})], FACTS)
+
+    def tasks(value: str | None, job: WorkloadProfile) -> float:
+        asked = Config(properties={name: value, PARTITIONS: "1000", AQE: "false"})
+        found = config_features(learned, asked, None, machine(), FACTS, job)
+        return float(2 ** found["job shuffle tasks per slot"])
+
+    assert tasks("32", plain) == pytest.approx(8)
+    assert tasks(None, plain) == pytest.approx(1), "as many as there are slots"
+    assert tasks("32", JOB) == pytest.approx(250), "that of SQL does not depend on it"
+    python = plain.model_copy(update={"rdd_jobs": 0, "python_stages": 20})
+    assert tasks("32", python) == pytest.approx(8)
+    mixed = plain.model_copy(update={"operators": {Operator.EXCHANGE: 20}})
+    assert tasks("32", mixed) == pytest.approx((250 + 8) / 2)
+
+
 def test_options_of_a_jvm_are_told_one_by_one() -> None:
     configs = [
         Config(properties={DRIVER: "-XX:+UseSerialGC"}),

@@ -113,7 +113,8 @@ def test_others_see_no_word_of_the_job_but_its_own(tmp_path):
         supervisor = psutil.Process(one.pid).parent()
         assert supervisor.pid == one.supervisor_pid
         assert "pass=word" not in " ".join(supervisor.cmdline())
-        assert "pass=word" in psutil.Process(one.pid).cmdline()
+        # The child is a copy of its supervisor until it is told to become the job.
+        wait_for(lambda: "pass=word" in psutil.Process(one.pid).cmdline())
 
 
 def test_words_of_any_length_and_kind_reach_the_command(tmp_path):

@@ -30,6 +30,7 @@ _MB = float(1 << 20)
 _COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
 _MEMORY_NAMES = re.compile(r"\.memory$|memoryOverhead$|offHeap\.size$")
 _TIME_NAMES = re.compile(r"[iI]nterval|[tT]imeout|[wW]ait|[dD]elay")
+_PARALLELISM = "spark.default.parallelism"
 _SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
 _ADAPTIVE = "spark.sql.adaptive.enabled"
 _COALESCE = "spark.sql.adaptive.coalescePartitions.enabled"
@@ -43,7 +44,7 @@ _IN_LOCAL_MODE = {
 }
 """There the driver's JVM runs the tasks: so what is learned of executors holds for it too."""
 _BY_MACHINE: Mapping[str, Callable[[Machine], int]] = {
-    "spark.default.parallelism": lambda machine: machine.slots,
+    _PARALLELISM: lambda machine: machine.slots,
     "spark.executor.cores": lambda machine: machine.cores_per_executor,
 }
 """What Spark takes by itself there, whatever its list of defaults says."""
@@ -208,7 +209,8 @@ def _shuffle(config: Config, machine: Machine, facts: Mapping[str, PropertyFact]
         partitions=number(_INITIAL if adaptive else _SHUFFLE_PARTITIONS, Kind.COUNT),
         adaptive=adaptive,
         advisory_bytes=number(_ADVISORY, Kind.SIZE) or _ADVISORY_BYTES,
-        least=number("spark.default.parallelism", Kind.COUNT) if on(_PARALLELISM_FIRST) else None,
+        least=number(_PARALLELISM, Kind.COUNT) if on(_PARALLELISM_FIRST) else None,
+        parallelism=number(_PARALLELISM, Kind.COUNT) or machine.slots,
     )
 
 

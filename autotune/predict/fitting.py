@@ -84,7 +84,7 @@ def fit(
     bare = without_jobs(table, lessons, settings, facts_of)
     models = _sensible(models, table, 1 if bare is None else 2)
     left_out = _left_out(models, table, bare, targets)
-    scored = {name: score_of(table, lessons, left_out[name][0].logs) for name in models}
+    scored = {name: score_of(table, lessons, left_out[name][0]) for name in models}
     scores = {name: score for name, (score, _) in scored.items()}
     chosen = min(
         models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)

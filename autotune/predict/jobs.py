@@ -13,6 +13,8 @@ _NOTHING = 1e-3
 """In MiB, or as a ratio: what is added before a logarithm is taken."""
 SCHEDULING_S = 0.005
 """What starting one more task costs a slot, about: 4-6 ms on a local master."""
+PYTHON_S = 0.04
+"""And one of Python on an RDD, where a worker has to be found, fed and awaited: on the corpus."""
 _LEAST_TARGET_BYTES = 1 << 20
 """``spark.sql.adaptive.coalescePartitions.minPartitionSize``, which hardly anybody changes."""
 
@@ -27,6 +29,8 @@ class Shuffle:
     advisory_bytes: float
     least: float | None
     """So many partitions are kept, whatever the advised size; ``None``: that comes first."""
+    parallelism: float = 1.0
+    """Partitions of a shuffle outside of SQL, where the job names none."""
 
     def tasks(self, shuffled_bytes: float | None) -> float:
         """Return how many tasks read one shuffle; NaN where that can't be known.
@@ -70,6 +74,7 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
         "job rdd share": _part(of.rdd_jobs, of.jobs),
         "job python stages": _part(of.python_stages, of.stages),
         "job cached": _log(of.cached),
+        "job processor seconds per slot": _processor(job, machine),
         "job input per slot": _megabytes(of.input_bytes, machine.slots),
         "job rows per slot": _ratio(of.input_rows, machine.slots),
         "job shuffle per slot": _megabytes(of.shuffle_bytes, machine.slots),
@@ -89,17 +94,34 @@ def interplay(job: WorkloadProfile | None, machine: Machine, shuffle: Shuffle) -
         machine: where it runs.
         shuffle: what the configuration makes of its shuffles.
     """
-    exchanges = max(job.operators.get(Operator.EXCHANGE, 0), 1) if job else 1
-    shuffled = None if job is None or job.shuffle_bytes is None else job.shuffle_bytes / exchanges
-    tasks = shuffle.tasks(shuffled)
-    size = math.nan if shuffled is None else shuffled / tasks / _MIB
-    busy_s = exchanges * tasks * SCHEDULING_S / machine.slots
+    plain, python = _plain_stages(job)
+    exchanges = job.operators.get(Operator.EXCHANGE, 0) if job else 0
+    count = max(exchanges + plain, 1.0)
+    each = None if job is None or job.shuffle_bytes is None else job.shuffle_bytes / count
+    tasks = shuffle.tasks(each)
+    ours = max(shuffle.parallelism, 1.0)
+    if plain:  # a job may be of both kinds
+        tasks = ours if not exchanges else (exchanges * tasks + plain * ours) / count
+    size = math.nan if each is None else each / tasks / _MIB
+    busy_s = count * tasks * SCHEDULING_S + python * ours * (PYTHON_S - SCHEDULING_S)
+    busy_s /= machine.slots
     share = busy_s / job.duration_s if job and job.duration_s else math.nan
     return {
         "job shuffle partition size": math.log2(size + _NOTHING),
         "job shuffle tasks per slot": math.log2(tasks / machine.slots),
         "job scheduling share": math.log2(share + _NOTHING),
     }
+
+
+def _plain_stages(job: WorkloadProfile | None) -> tuple[float, float]:
+    """Return about how many stages run outside of SQL, and how many of them Python.
+
+    A result that ends as a table is a job of SQL, though it is made of RDDs: then Python tells.
+    """
+    if job is None or job.stages is None:
+        return 0.0, 0.0
+    python = float(job.python_stages or 0)
+    return max(python, job.stages * (job.rdd_jobs or 0) / max(job.jobs or 0, 1)), python
 
 
 class _Known:
@@ -117,6 +139,13 @@ def _share(job: WorkloadProfile | None, operator: Operator) -> float:
     if job is None:
         return math.nan
     return job.operators.get(operator, 0) / max(sum(job.operators.values()), 1)
+
+
+def _processor(job: WorkloadProfile | None, machine: Machine) -> float:
+    """Return how long each slot's JVM computes: what a better compiler can make up for."""
+    if job is None or job.task_time_s is None or job.cpu_share is None:
+        return math.nan
+    return math.log2(1 + job.task_time_s * job.cpu_share / machine.slots)
 
 
 def _plain(value: float | None) -> float:

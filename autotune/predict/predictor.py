@@ -30,6 +30,8 @@ KNOWN_FILE = "known.json"
 PARTS = (CARD_FILE, REGRESSOR_FILE, FAILURE_FILE, KNOWN_FILE)
 NOISE = 0.08
 """In log(time): two executions of one configuration differ by less in four of five cases."""
+SMALLEST_GAIN = 0.03
+"""Less than this can't be told from noise on any machine, and is never recommended."""
 SHIPPED = Path(__file__).parent / "shipped"
 _RETRAIN = "train a new one with `autotune train`"
 _KNOWN = TypeAdapter(tuple[StudyHistory, ...])

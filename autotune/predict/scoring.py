@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from autotune.predict.predictor import Margins, Predictor, Score, doubt
+from autotune.predict.predictor import SMALLEST_GAIN, Margins, Predictor, Score, doubt
 from autotune.predict.rows import Lessons, Table, digests_of, usable
 from autotune.record import StudyHistory
 
@@ -60,7 +60,7 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
             job=history.job,
         )
         truth = np.array([costs[digest] for digest in digests])
-        guess = np.log([prediction.relative_time for prediction in predictions])
+        guess = np.array([math.log(told.relative_time) + told.spread for told in predictions])
         found[lesson.key] = _regret(truth, guess)
     return found
 
@@ -81,22 +81,23 @@ def _regret(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def score_of(
-    table: Table, lessons: Sequence[Lessons], predicted: np.ndarray
+    table: Table, lessons: Sequence[Lessons], left_out: LeftOut
 ) -> tuple[Score, list[float]]:
     """Return how well left-out times were foreseen, and the regret of each study's pick.
 
     Args:
         table: What was measured.
         lessons: What the table was made of.
-        predicted: log(time ÷ baseline time), one a row.
+        left_out: What is said of each row; the pick has the least log(time) plus spread.
     """
+    predicted, cautious = left_out.logs, left_out.logs + left_out.spread
     lost, correlations = [], []
     for number, lesson in enumerate(lessons):
         own = table.study == number
         costs = cost_of(lesson)
         told = [
             (costs[d], g)
-            for d, g in zip(digests_of(lesson), predicted[own], strict=True)
+            for d, g in zip(digests_of(lesson), cautious[own], strict=True)
             if d in costs
         ]
         lost.append(_regret(np.array([t for t, _ in told]), np.array([g for _, g in told])))
@@ -161,6 +162,6 @@ def _first_picks(table: Table, left_out: LeftOut, told: np.ndarray) -> list[int]
     for study in np.unique(table.study[told]):
         rows = np.flatnonzero(told & (table.study == study))
         best = int(rows[np.argmin((left_out.logs + left_out.spread)[rows])])
-        if left_out.logs[best] < 0:
+        if left_out.logs[best] < math.log(1 - SMALLEST_GAIN):
             found.append(best)
     return found

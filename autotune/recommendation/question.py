@@ -13,8 +13,6 @@ from autotune.recommendation.answer import Recommendation
 from autotune.record import StudyHistory
 from autotune.space import BoundSpace
 
-SMALLEST_GAIN = 0.03
-"""Less than this can't be told from noise on any machine."""
 SIMILAR = 3
 """So many studies are named as those that an answer leans on."""
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor
+from autotune.predict.predictor import SMALLEST_GAIN
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.candidates import Candidate, candidates, neighbours
 from autotune.recommendation.outside import by_rules
 from autotune.recommendation.question import (
     SIMILAR,
-    SMALLEST_GAIN,
     Question,
     cautions,
     kept_default,
