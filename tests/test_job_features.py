@@ -12,7 +12,7 @@ from autotune.domain import Config, Operator, ProfileSource, WorkloadProfile
 from autotune.predict import fit
 from autotune.predict.features import Kind, Setting, config_features, settings_of
 from autotune.predict.fitting import without_jobs
-from autotune.predict.jobs import JOB_KNOWN, Shuffle
+from autotune.predict.jobs import JOB_KNOWN, Shuffle, job_features
 from autotune.predict.rows import digest_histories, tabulate
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
@@ -89,6 +89,13 @@ def test_outside_of_sql_the_default_parallelism_makes_the_tasks() -> None:
     assert tasks("32", python) == pytest.approx(8)
     mixed = plain.model_copy(update={"operators": {Operator.EXCHANGE: 20}})
     assert tasks("32", mixed) == pytest.approx((250 + 8) / 2)
+
+
+def test_the_processor_counts_what_each_slot_computes() -> None:
+    busy = JOB.model_copy(update={"task_time_s": 56.0, "cpu_share": 0.5})
+    name = "job processor seconds per slot"
+    assert job_features(busy, machine())[name] == pytest.approx(3), "28 s on 4 slots"
+    assert math.isnan(job_features(JOB, machine())[name])
 
 
 def test_options_of_a_jvm_are_told_one_by_one() -> None:

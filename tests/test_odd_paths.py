@@ -67,6 +67,20 @@ def test_an_experiment_and_all_that_it_names(odd: str) -> None:
     assert made.workload.arguments[3] == str(Path(odd).absolute())
 
 
+def test_data_that_can_not_be_profiled_are_told_and_tuned_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("job.py").write_text("print()\n")
+    Path("events.avro").write_bytes(b"Obj\x01\x00")
+    draft = {"workload": {"application": "job.py"}, "data": "events.avro"}
+    said: list[str] = []
+    made = plan.complete(Draft.model_validate(draft), installation=INSTALLATION, tell=said.append)
+    assert made.profile is None
+    assert len(said) == 1
+    assert "events.avro" in said[0]
+
+
 def test_the_command_the_properties_and_the_scratch_folder(odd: str, tmp_path: Path) -> None:
     scratch = make_scratch(Path("scratch"), {})
     job = Workload(

@@ -116,7 +116,7 @@ def fit(
         study_regrets=dict(zip([x.key for x in lessons], scored[chosen][1], strict=True)),
         training_hash=hash_of(lessons),
     )
-    known = tuple(remembered(lesson.history) for lesson in lessons)
+    known = tuple(remembered(lesson.history, lesson.log_times) for lesson in lessons)
     return Predictor(fitted, failure, card, known, facts_of)
 
 

@@ -127,7 +127,8 @@ def margins_of(table: Table, left_out: LeftOut) -> Margins:
     ``sure`` is the least lead with which at most one in twenty studies would have been made over
     5 % slower, one bad study more than was seen counted in (conformal risk control,
     Angelopoulos and others, ICLR 2024, equation 4). Of fewer than 19 studies that can't be said:
-    then the whole interval must lie above no gain.
+    then the whole interval must lie above no gain. Studies of one workload are alike, so that
+    they count for less than their number; what is promised is as good as that.
     """
     search = np.arange(len(left_out.logs)) != table.baseline_row
     told = search & ~np.isnan(table.log_times)

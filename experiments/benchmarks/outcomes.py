@@ -102,7 +102,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "first": f"{np.median(shares['first']):.0%} ({low:.0%}–{high:.0%})",
         "of 3": f"{np.median(shares['of_3']):.0%}",
         "of 5": f"{np.median(shares['of_5']):.0%}",
-        "sum": f"{sum(o.first for o in outcomes) / sum(o.best for o in outcomes):.0%}",
+        "sum": f"{sum(o.first for o in outcomes) / sum(o.best for o in outcomes) + 0.0:.0%}",
         "regret": f"{np.median(regrets):.1%} / {tail}",
         "slower": f"{late:.0%} ({slow_low:.0%}–{slow_high:.0%})",
         "failed": f"{sum(o.failed for o in outcomes):.0f}",
