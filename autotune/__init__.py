@@ -104,16 +104,23 @@ def profile(
     )
 
 
-def train(tracking_uri: str = "sqlite:///mlruns/mlflow.db") -> TrainResult:
+def train(
+    tracking_uri: str = "sqlite:///mlruns/mlflow.db", *, replace: bool = False
+) -> TrainResult:
     """Fit the predictor on all published studies and register it in MLflow.
+
+    Args:
+        tracking_uri: where the studies are published.
+        replace: put the new one in charge without comparing it with the one in use.
 
     Raises:
         NoUsableResult: there is too little history; the message says what is missing.
-        EnvironmentFault: MLflow does not answer.
+        InputError: the one in use was made by a newer autotune.
+        EnvironmentFault: MLflow does not answer, or the files of the one in use are out of reach.
     """
     from autotune.training import train as run
 
-    return run(tracking_uri)
+    return run(tracking_uri, replace=replace)
 
 
 def recommend(

@@ -186,13 +186,16 @@ def export(study: str, target: str, full: bool, rollback: bool, storage: str) ->
 
 
 @cli.command()
+@click.option(
+    "--replace", is_flag=True, help="Put the new one in charge without comparing the two."
+)
 @tracking_option
 @form_option
-def train(tracking_uri: str, form: str) -> int:
+def train(replace: bool, tracking_uri: str, form: str) -> int:
     """Fit the predictor on all published studies and register it in MLflow."""
     from autotune.training import train as run
 
-    result = run(tracking_uri)
+    result = run(tracking_uri, replace=replace)
     print_result(form, result.to_text(), result.model_dump(mode="json"))
     return 0
 

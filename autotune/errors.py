@@ -2,6 +2,7 @@
 
     AutotuneError            exit code 2
     ├── InputError           a file, key, path or flag that the person can put right
+    │   └── NewerVersion     what a newer autotune wrote
     ├── EnvironmentFault     Java, Spark, disk or a server that is missing or refuses
     ├── StudyConflict        a study that may not be continued, or is in use
     ├── UnsafeWorkload       a job that is not safe to repeat
@@ -34,6 +35,10 @@ class AutotuneError(Exception):
 
 class InputError(AutotuneError):
     """Something the person wrote or named is wrong; says what, where and what to do."""
+
+
+class NewerVersion(InputError):
+    """It was written by a newer autotune."""
 
 
 class EnvironmentFault(AutotuneError):

@@ -229,6 +229,7 @@ class StudyHistory(Value):
     profile: DatasetProfile | None
     job: WorkloadProfile | None = None
     """What the job does, as its baseline showed it."""
+    objective: Objective = Objective.DURATION_S
     trials: tuple[PastTrial, ...]
 
 

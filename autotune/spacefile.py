@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,7 +78,7 @@ def load_space(name_or_path: str, *, spark_version: str | None = None) -> Space:
         InputError: There is no such space, or its file is wrong; names file and key.
     """
     path = _find(name_or_path, beside=None)
-    space = _load(path, ())
+    space = _load_shipped(path) if path.parent in _SHIPPED else _load(path, ())
     if not version_in(spark_version, space.spark):
         message = f"{path}: spark: the space is for Spark {space.spark}, this is {spark_version}"
         raise InputError(f"{message}; take another space or Spark")
@@ -138,6 +139,12 @@ def _find(name: str, *, beside: Path | None) -> Path:
             return path
     shipped = ", ".join(shipped_spaces())
     raise InputError(f"space '{name}' is unknown; shipped: {shipped}; or give a .yaml file")
+
+
+@lru_cache(maxsize=32)
+def _load_shipped(path: Path) -> Space:
+    """Read a file of ours, once: a served predictor needs it for every question."""
+    return _load(path, ())
 
 
 def _load(path: Path, through: tuple[Path, ...]) -> Space:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
@@ -11,21 +13,23 @@ import pandas as pd
 
 from autotune.corpus import read_corpus
 from autotune.domain import Value
-from autotune.errors import EnvironmentFault, InputError, NoUsableResult
+from autotune.errors import InputError, NewerVersion, NoUsableResult
 from autotune.ledger import Ledger
-from autotune.ledger.models import (
-    CHALLENGER,
-    CHAMPION,
-    MODEL_NAME,
-    SHIPPED_TAG,
-    Champion,
-    Lesson,
+from autotune.ledger.models import CHALLENGER, Champion, Lesson
+from autotune.predict import (
+    Predictor,
+    Regret,
+    Score,
+    fit,
+    left_out_regrets,
+    regrets,
+    shipped_files,
 )
-from autotune.predict import Predictor, Score, fit, left_out_regrets, regrets, shipped_files
 from autotune.predict.rows import usable
 from autotune.recommendation.table import answers, row_of
 from autotune.record import StudyHistory
 from autotune.redaction import without_login
+from autotune.registry import CHAMPION, MODEL_NAME, SHIPPED_TAG
 from autotune.tracking_uri import DEFAULT_TRACKING_URI
 from autotune.version import __version__
 
@@ -58,13 +62,14 @@ class TrainResult(Value):
             f"Trained on {self.configs} configurations of {self.studies} studies "
             f"({', '.join(self.workloads)}).",
             f"Checked by leaving out one {self.grouped_by} after the other:",
-            f"  {'model':<18} {'regret':>8} {'rank corr.':>11} {'error of log time':>18}",
+            f"  {'model':<18} {'regret if sure':>15} {'of all picks':>13} {'rank corr.':>11} "
+            f"{'error of log time':>18}",
         ]
         for name, score in self.scores.items():
             mark = "  <- chosen" if name == self.model else ""
             lines.append(
-                f"  {name:<18} {score.regret:>8.1%} {score.rank_correlation:>11.2f} "
-                f"{score.mae_log_time:>18.3f}{mark}"
+                f"  {name:<18} {score.told_regret:>15.1%} {score.regret:>13.1%} "
+                f"{score.rank_correlation:>11.2f} {score.mae_log_time:>18.3f}{mark}"
             )
         lines.append(f"Registered as version {self.version}, {self.alias}: {self.reason}.")
         where = f"MLFLOW_TRACKING_URI={without_login(self.tracking_uri)}"
@@ -76,13 +81,14 @@ class TrainResult(Value):
 def train(
     tracking_uri: str = DEFAULT_TRACKING_URI,
     *,
+    replace: bool = False,
     ledger: Ledger | None = None,
     corpus: Sequence[StudyHistory] | None = None,
 ) -> TrainResult:
     """Fit the predictor on the person's own studies and the corpus; register it in MLflow.
 
-    It becomes champion if its picks, for own studies that the one in use has not learned from,
-    are at least as good; it is judged on them by models that had not seen them either. Without
+    It becomes champion if following it, in own studies that the one in use has not learned from,
+    costs no more; it is judged on them by models that had not seen them either. Without
     such studies the two know the same, and their left-out scores are compared. In use is the
     champion of the registry, or else the predictor that comes with autotune.
 
@@ -91,36 +97,47 @@ def train(
 
     Args:
         tracking_uri: Where the person's studies are published.
+        replace: Put the new one in charge without comparing it.
         ledger: Instead of one on *tracking_uri*.
         corpus: Studies that are learned from beside the own ones; ``None``: the shipped ones. With
             none at all, the predictor that comes with autotune is not compared with either.
 
     Raises:
         NoUsableResult: There is too little history, or nothing that the champion does not know.
-        EnvironmentFault: MLflow does not answer.
+        NewerVersion: The champion was made by a newer autotune, so it can't be compared.
+        EnvironmentFault: MLflow does not answer, or the champion's files are out of reach.
     """
     ledger = ledger or Ledger(tracking_uri)
     own = ledger.history()
     lent = read_corpus() if corpus is None else tuple(corpus)
     shipped = shipped_files() if lent else {}
-    reigning, name = _reigning(ledger, shipped)
+    reigning = Reigning(None, "", "as was asked") if replace else _reigning(ledger, shipped)
     if lent and not usable(own):
-        if not shipped or (reigning is not None and name != SHIPPED_NAME):
+        if not shipped or reigning.name not in ("", SHIPPED_NAME):
             raise NoUsableResult(_nothing_new(ledger, len(own)))
         return _without_own(ledger, Predictor.from_files(shipped), len(own))
     predictor = fit([*own, *lent])
-    promote, reason = True, name
-    if reigning is not None:
-        promote, reason = _better(predictor, reigning, name, own, lent)
-        if not promote and ledger.champion() is None:
-            ledger.register(_lesson(reigning, shipped=True), promote=True)  # so that it is served
+    promote, reason = True, reigning.note
+    if reigning.predictor is not None:
+        promote, compared = _better(predictor, reigning.predictor, reigning.name, own, lent)
+        reason = f"{reason}; {compared}" if reason else compared
+        if not promote and reigning.name == SHIPPED_NAME:
+            _put_in_charge(ledger, reigning.predictor)  # so that it is what is served
     return _registered(ledger, predictor, promote=promote, reason=reason)
+
+
+def _put_in_charge(ledger: Ledger, shipped: Predictor) -> None:
+    if not _is_champion(ledger, shipped):
+        ledger.register(lesson_of(shipped, shipped=True), promote=True)
+
+
+def _is_champion(ledger: Ledger, predictor: Predictor) -> bool:
+    return (ledger.champion_tags() or {}).get(HASH_TAG) == predictor.card.training_hash
 
 
 def _without_own(ledger: Ledger, shipped: Predictor, studies: int) -> TrainResult:
     """Register the predictor that came with autotune, unless just that is registered already."""
-    champion = ledger.champion()
-    if champion is not None and champion.tags.get(HASH_TAG) == shipped.card.training_hash:
+    if _is_champion(ledger, shipped):
         raise NoUsableResult(_nothing_new(ledger, studies))
     reason = "it came with autotune, and no study of your own is published yet"
     return _registered(ledger, shipped, promote=True, reason=reason, shipped=True)
@@ -137,7 +154,7 @@ def _nothing_new(ledger: Ledger, studies: int) -> str:
 def _registered(
     ledger: Ledger, predictor: Predictor, *, promote: bool, reason: str, shipped: bool = False
 ) -> TrainResult:
-    registered = ledger.register(_lesson(predictor, shipped=shipped), promote=promote)
+    registered = ledger.register(lesson_of(predictor, shipped=shipped), promote=promote)
     card = predictor.card
     return TrainResult(
         version=registered,
@@ -163,17 +180,29 @@ def load_predictor(champion: Champion) -> Predictor:
     return Predictor.from_files(champion.files)
 
 
-def _reigning(ledger: Ledger, shipped: Mapping[str, bytes]) -> tuple[Predictor | None, str]:
-    """Return the predictor in use and its name, or ``None`` and why there is none."""
-    try:
-        champion = ledger.champion()
-        if champion is not None and SHIPPED_TAG not in champion.tags:
-            return load_predictor(champion), f"version {champion.version}"
-        if not shipped:
-            return None, "the first one"
-        return Predictor.from_files(shipped), SHIPPED_NAME
-    except (EnvironmentFault, InputError) as error:
-        return None, f"the one before can't be used ({error})"
+@dataclass(frozen=True)
+class Reigning:
+    """The predictor in use, with which a new one is compared."""
+
+    predictor: Predictor | None
+    name: str
+    note: str
+    """What is to be said of it: why there is none, or why it is not the champion."""
+
+
+def _reigning(ledger: Ledger, shipped: Mapping[str, bytes]) -> Reigning:
+    note = ""
+    champion = ledger.champion()
+    if champion is not None and SHIPPED_TAG not in champion.tags:
+        try:
+            return Reigning(load_predictor(champion), f"version {champion.version}", "")
+        except NewerVersion:
+            raise
+        except InputError as error:
+            note = f"the one before can't be used ({error})"
+    if not shipped:
+        return Reigning(None, "", note or "the first one")
+    return Reigning(Predictor.from_files(shipped), SHIPPED_NAME, note)
 
 
 def _better(
@@ -201,17 +230,25 @@ def _better(
 
 
 def as_good(
-    mine: Mapping[str, float], theirs: Mapping[str, float], studies: Sequence[str], which: str
+    mine: Mapping[str, Regret], theirs: Mapping[str, Regret], studies: Sequence[str], which: str
 ) -> tuple[bool, str]:
-    """Return whether the mean regret on *studies* is at most the champion's, and the figures."""
+    """Return whether following a new predictor on *studies* costs no more, and the figures.
+
+    What counts is what either would tell; where that costs the same, all their picks, sure or
+    not. Of two that are as good, the new one has learned from more.
+    """
     if not studies:
         return True, "the one before learned from studies that are gone"
-    new, old = (mean(each[key] for key in studies) for each in (mine, theirs))
-    said = f"regret {new:.1%} against {old:.1%} on {len(studies)} studies {which}"
-    return new <= old, said
+    new, old = (mean(each[key].told for key in studies) for each in (mine, theirs))
+    said, where = f"regret {new:.1%} against {old:.1%}", f"on {len(studies)} studies {which}"
+    if not math.isclose(new, old, abs_tol=1e-9):
+        return new < old, f"{said} {where}"
+    new, old = (mean(each[key].pick for key in studies) for each in (mine, theirs))
+    return new <= old + 1e-9, f"{said}, and of all picks {new:.1%} against {old:.1%}, {where}"
 
 
-def _lesson(predictor: Predictor, *, shipped: bool) -> Lesson:
+def lesson_of(predictor: Predictor, *, shipped: bool) -> Lesson:
+    """Return what is registered of a predictor; *shipped*: it is the one of autotune itself."""
     card = predictor.card
     example = max(predictor.known, key=lambda history: len(history.trials))
     full = row_of(example.profile, example.machine, example.job)

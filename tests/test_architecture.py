@@ -13,6 +13,7 @@ import yaml
 
 import autotune
 from autotune.cli import cli
+from autotune.predict import shipped_files
 
 ROOT = Path(__file__).parent.parent
 VERBS = ("doctor", "data", "profile", "space", "tune", "list", "show", "export", "train",
@@ -72,6 +73,9 @@ def test_spaces_and_experiments_are_in_the_wheel(tmp_path: Path) -> None:
         for path in (ROOT / folder).glob("*.yaml"):
             assert f"autotune/_shipped/{folder}/{path.name}" in names
     assert "autotune/py.typed" in names
+    assert {f"autotune/predict/shipped/{name}" for name in shipped_files()} <= names
+    for name in ("studies", "trials"):
+        assert f"autotune/_shipped/experiments/corpus/{name}.parquet" in names
     assert not [name for name in names if "benchmarks" in name]
 
 

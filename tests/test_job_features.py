@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from autotune.domain import Config, Operator, ProfileSource, WorkloadProfile
 from autotune.predict import fit
 from autotune.predict.features import Kind, Setting, config_features, settings_of
-from autotune.predict.fitting import without_jobs
-from autotune.predict.jobs import JOB_KNOWN, Shuffle, job_features
+from autotune.predict.jobs import JOB_KNOWN, Knowledge, Shuffle, job_features
+from autotune.predict.leaving_out import versions_of
 from autotune.predict.rows import digest_histories, tabulate
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
@@ -161,10 +161,13 @@ def test_rows_without_a_job_say_so() -> None:
     lessons = digest_histories(with_jobs())
     learned = settings_of((c for x in lessons for c in x.configs.values()), FACTS)
     table = tabulate(lessons, learned, facts_of)
-    bare = without_jobs(table, lessons, learned, facts_of)
-    assert bare is not None
-    assert set(table.features[JOB_KNOWN]) == {1.0}
-    assert set(bare[JOB_KNOWN]) == {0.0}
+    versions = versions_of(table, lessons, learned, facts_of)
+    assert [set(rows[JOB_KNOWN]) for rows in versions.values()] == [{1.0}, {0.5}, {0.0}]
+    assert list(versions) == [Knowledge.LOG, Knowledge.PLANS, Knowledge.NOTHING]
+    # Plans tell the operators, and no amounts.
+    columns = list(versions[Knowledge.LOG])
+    assert all(list(rows) == columns for rows in versions.values())
+    assert {c for c in columns if versions[Knowledge.PLANS][c].notna().any()} < set(columns)
 
 
 def test_a_question_without_a_job_is_not_far_from_what_was_learned_with_jobs() -> None:

@@ -4,6 +4,7 @@ import math
 import random
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -21,9 +22,9 @@ from autotune.predict.known import best_configs, carried
 from autotune.predict.levels import log_levels
 from autotune.predict.models import TRUSTED_TYPES
 from autotune.predict.predictor import NOISE
-from autotune.predict.rows import Table, digest_histories, hash_of
-from autotune.predict.scoring import LeftOut, margins_of
-from autotune.record import Cause, PastTrial, Purpose, Status, StudyHistory
+from autotune.predict.rows import Table, digest_histories, hash_of, tabulate
+from autotune.predict.scoring import LeftOut, margins_of, score_of
+from autotune.record import Cause, Origin, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
     CODEC,
@@ -157,6 +158,18 @@ def test_stopped_trials_count_as_slow_and_lost_ones_not_at_all() -> None:
     histories = [study(n, GB // 20, workload=n) for n in "ab"]
     longer = [h.model_copy(update={"trials": (*h.trials, *slow)}) for h in histories]
     assert fit(longer).card.configs == fit(histories).card.configs + 4
+
+
+def test_what_was_only_ended_from_outside_teaches_nothing() -> None:
+    def losing_the_rules(history: StudyHistory) -> StudyHistory:
+        lost = history.trials[-1].model_copy(
+            update={"origin": Origin.EXPERT, "status": Status.FAILED, "cause": Cause.LOST,
+                    "duration_s": None, "config": config(3)}
+        )  # fmt: skip
+        return history.model_copy(update={"trials": (*history.trials, lost)})
+
+    found = fit([losing_the_rules(study(name, GB // 50, workload=name)) for name in "ab"])
+    assert found.card.rules is None
 
 
 def test_too_little_history_says_what_is_missing() -> None:
@@ -381,3 +394,33 @@ def test_with_few_studies_the_whole_interval_must_lie_above_no_gain() -> None:
     logs = promising(18)
     found = margins_of(left_out_table(logs, 18), LeftOut(logs, np.zeros(180)))
     assert found.sure == found.high
+
+
+def test_a_model_that_knows_where_it_is_unsure_costs_less_to_follow() -> None:
+    histories = [
+        study(f"s{i}", GB // 20, workload=str(i), noise=0, baseline=config(300)) for i in range(30)
+    ]
+    lessons = digest_histories(histories)
+    settings = settings_of((c for x in lessons for c in x.configs.values()), FACTS)
+    table = tabulate(lessons, settings, facts_of)
+    logs, spread = np.nan_to_num(table.log_times, nan=1.0), np.zeros(len(table.log_times))
+    best = np.array([logs[table.study == number].min() for number in range(30)])
+    for number in range(3):  # in three studies the slowest of all looks best by far
+        own = np.flatnonzero((table.study == number) & ~np.isnan(table.log_times))
+        slowest = own[np.argmax(table.log_times[own])]
+        assert table.log_times[slowest] > 0.05
+        logs[slowest], spread[slowest] = -2.0, 1.2
+    bold, lost = score_of(table, lessons, [LeftOut(logs, np.zeros(len(logs)))])
+    wary, same = score_of(table, lessons, [LeftOut(logs, spread)])
+    assert [each.pick for each in lost] == [each.pick for each in same]
+    kept = np.exp(-best) - 1
+    assert bold.told_regret == pytest.approx(np.mean(kept))  # none is as sure as those three were
+    assert wary.told_regret == pytest.approx(sum(kept[:3]) / 30)
+
+
+def test_a_first_pick_that_fails_counts_as_slower() -> None:
+    logs = promising(30)
+    truth, failed = logs.copy(), np.zeros(300)
+    logs[1], truth[1], failed[1] = -0.4, np.nan, 1.0
+    table = replace(left_out_table(truth, 30), failed=failed)
+    assert margins_of(table, LeftOut(logs, np.zeros(300))).sure == pytest.approx(0.4 / NOISE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,8 +127,20 @@ def test_a_job_of_another_kind_is_far() -> None:
     assert near < 1 < far
 
 
+def test_a_job_that_is_mostly_of_an_unknown_kind_is_far() -> None:
+    contexts = [{"x": float(i % 3), "job python stages": 0.1 * (i % 2)} for i in range(9)]
+    groups = list("aaabbbccc")
+    reach, apart = reach_of([*contexts, {"x": 1.0, "job python stages": 0.9}], [*groups, "d"])
+    assert list(apart > 1) == [False] * 9 + [True]  # as seen by the others
+    assert reach.distance({"x": 1.0, "job python stages": 0.9}) == 0  # now it is known
+    without, _ = reach_of(contexts, groups)
+    assert without.distance({"x": 1.0, "job python stages": 0.9}) > 1
+    assert without.distance({"x": 1.0, "job python stages": 0.3}) < 1
+
+
 def test_with_few_groups_nothing_is_far() -> None:
-    reach = reach_of([{"x": 1.0}, {"x": 2.0}], ["a", "b"])
+    reach, apart = reach_of([{"x": 1.0}, {"x": 2.0}], ["a", "b"])
+    assert list(apart) == [0, 0]
     assert reach.limit is None
     assert reach.distance({"x": 1e9}) == 0
 
@@ -137,7 +150,8 @@ def test_distances_are_numbers_and_what_was_seen_is_at_none(
     values: list[float], asked: float
 ) -> None:
     contexts = [{"x": value, "y": math.nan} for value in values]
-    reach = reach_of(contexts, [str(place) for place in range(len(values))])
+    reach, apart = reach_of(contexts, [str(place) for place in range(len(values))])
+    assert np.isfinite(apart).all()
     assert reach.names == ("x",)
     assert reach.distance({"x": values[0]}) == 0
     assert math.isfinite(reach.distance({"x": asked}))

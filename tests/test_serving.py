@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -22,14 +23,15 @@ import pandas as pd
 import pytest
 
 from autotune.ledger import Ledger
-from autotune.ledger.models import CHAMPION, MODEL_NAME
 from autotune.recommendation.table import row_of
+from autotune.registry import CHAMPION, MODEL_NAME
 from autotune.training import train
 from past_studies import GB, PARTITIONS, machine, profile, study
 from tests.test_training import publish
 
 pytestmark = pytest.mark.server
 
+ROOT = Path(__file__).parent.parent
 ADDRESS = f"models:/{MODEL_NAME}@{CHAMPION}"
 QUESTIONS = pd.DataFrame(
     [
@@ -52,19 +54,68 @@ def store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment in which autotune was installed, and not this checkout.
+
+    What it depends on is borrowed from here; to fetch all of it would take minutes.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(folder / "env")], check=True
+    )
+    python = folder / "env" / "bin" / "python"
+    (wheel,) = folder.glob("*.whl")
+    into = [*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(into, check=True, capture_output=True)
+    ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    place = Path(subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip())
+    (place / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    server = python.parent / "uvicorn"  # as pip writes it
+    server.write_text(f"#!{python}\nfrom uvicorn.main import main\n\nmain()\n")
+    server.chmod(0o755)
+    return python
+
+
+def test_what_is_installed_trains_and_recommends(installed: Path, tmp_path: Path) -> None:
+    def run(*words: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [str(installed), "-m", "autotune", *words, "--format", "json"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    where = subprocess.run(
+        [str(installed), "-c", "import autotune; print(autotune.__file__)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(where.stdout.strip()).is_relative_to(installed.parents[1])
+    pd.DataFrame({"k": range(1000)}).to_parquet(tmp_path / "t.parquet")
+    question = ("recommend", "--data", "t.parquet", "--master", "local[2]")
+    assert run(*question)["predictor_version"] == "shipped"
+    assert run("train")["alias"] == "champion"
+    assert run(*question)["predictor_version"] == "shipped"
+
+
+@pytest.fixture(scope="module")
+def server(store: str, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", ADDRESS]
+    command = [str(installed), "-m", "mlflow", "models", "serve", "-m", ADDRESS]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     # As in an activated environment: MLflow looks for its server on the path.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(installed.parent), os.environ["PATH"]])
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command,
             env={**os.environ, "MLFLOW_TRACKING_URI": store, "PATH": path},
+            cwd=log.parent,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,

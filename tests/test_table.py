@@ -58,6 +58,16 @@ def test_what_is_left_out_is_not_known(predictor: Predictor) -> None:
         ({"profile": '{"rows": "many"}'}, "DatasetProfile: path: Field required"),
         ({"job": '{"source": "rumour"}'}, "WorkloadProfile: source: Input should be"),
         ({"space": "nowhere"}, "nowhere"),
+        ({"space": "/dev/zero"}, "space: '/dev/zero' is none of"),  # nobody reads our files
+        ({"job": '{"source": "event_log", "duration_s": -2}'}, "no question of autotune's: "),
+        ({"conf": "[" * 100_000}, "conf: it is "),
+        (
+            {
+                "profile": '{"path": "t", "format": "csv", "rows": 1, "bytes": 1%s, "files": 1}'
+                % ("0" * 400)
+            },
+            "no question of autotune's: ",
+        ),
         ({"conf": "spark.x=1"}, "conf: it is not JSON"),
         ({"conf": "[1]"}, "conf: it is a list"),
         (

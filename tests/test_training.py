@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from autotune.domain import Workload
-from autotune.errors import NoUsableResult
+from autotune.domain import Objective, Workload
+from autotune.errors import EnvironmentFault, NewerVersion, NoUsableResult
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger, Lesson
-from autotune.ledger.models import SHIPPED_TAG
-from autotune.predict import fit
+from autotune.predict import Regret, fit
 from autotune.record import (
     Execution,
     Metrics,
@@ -21,6 +21,7 @@ from autotune.record import (
     StudyHistory,
     Trial,
 )
+from autotune.registry import SHIPPED, SHIPPED_TAG, InCharge, in_charge
 from autotune.space import Space
 from autotune.training import as_good, load_predictor, train
 from past_studies import GB, config, machine, profile, study
@@ -36,7 +37,9 @@ SPACE = Space.model_validate(
 )  # fmt: skip
 
 
-def publish(ledger: Ledger, history: StudyHistory) -> None:
+def publish(
+    ledger: Ledger, history: StudyHistory, objective: Objective = Objective.DURATION_S
+) -> None:
     """Publish a study that was made up, as `tune` publishes a real one."""
     data = history.profile
     experiment = Experiment(
@@ -45,6 +48,7 @@ def publish(ledger: Ledger, history: StudyHistory) -> None:
         space=SPACE,
         machine=history.machine,
         profile=data,
+        objective=objective,
     )
     trials = [
         Trial(
@@ -164,10 +168,110 @@ def test_what_is_worse_than_the_shipped_predictor_leaves_that_in_charge(
     assert SHIPPED_TAG in champion.tags
 
 
+def _turned_round(history: StudyHistory) -> StudyHistory:
+    """Return a study in which what was fast is slow: no job is like that."""
+    trials = tuple(
+        t.model_copy(update={"duration_s": 100 / t.duration_s}) if t.duration_s else t
+        for t in history.trials
+    )
+    return history.model_copy(update={"trials": trials})
+
+
+@pytest.mark.parametrize("lent_is_true", [True, False])
+def test_the_one_that_is_better_on_own_studies_is_in_charge(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, lent_is_true: bool
+) -> None:
+    true = [study(name, GB // 50, workload=name) for name in "abc"]
+    false = [_turned_round(history) for history in true]
+    lent, other = (true, false) if lent_is_true else (false, true)
+    monkeypatch.setattr("autotune.training.shipped_files", fit(other).files)
+    publish(ledger, study("mine", GB // 50, workload="mine"))
+    found = train(ledger=ledger, corpus=lent)
+    assert found.alias == ("champion" if lent_is_true else "challenger"), found.reason
+
+
+def test_a_champion_that_cannot_be_compared_stays_unless_told_otherwise(
+    ledger: Ledger, lent: list[StudyHistory], tmp_path: Path
+) -> None:
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    train(ledger=ledger, corpus=lent)
+    assert train(ledger=ledger, corpus=lent, replace=True).reason == "as was asked"
+    champion = ledger.champion()
+    assert champion is not None
+    for place in tmp_path.rglob("card.json"):
+        card = json.loads(place.read_text())
+        place.write_text(json.dumps(card | {"schema_version": 99}))
+    with pytest.raises(NewerVersion, match=r"a newer autotune; .*--replace"):
+        train(ledger=ledger, corpus=lent)
+    for place in list(tmp_path.rglob("card.json")):
+        shutil.rmtree(place.parents[2])
+    with pytest.raises(EnvironmentFault, match="--replace"):
+        train(ledger=ledger, corpus=lent)
+    tags = ledger.champion_tags()
+    assert tags == champion.tags
+    assert train(ledger=ledger, corpus=lent, replace=True).alias == "champion"
+    assert ledger.champion() is not None
+
+
+def test_who_is_in_charge_is_known_without_mlflow(
+    ledger: Ledger, lent: list[StudyHistory], tmp_path: Path
+) -> None:
+    (store,) = tmp_path.glob("*.db")
+    assert in_charge(tmp_path / "none.db") == SHIPPED
+    assert in_charge(store) == SHIPPED
+    train(ledger=ledger, corpus=lent)
+    assert ledger.champion() is not None
+    assert in_charge(store) == SHIPPED  # which is what it is
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    train(ledger=ledger, corpus=lent, replace=True)
+    champion, found = ledger.champion(), in_charge(store)
+    assert champion is not None
+    assert found is not None
+    assert found.folder is not None
+    assert found == InCharge(champion.version, found.folder)
+    assert {file.name: file.read_bytes() for file in found.folder.iterdir()} == champion.files
+    shutil.rmtree(found.folder)
+    assert in_charge(store) is None  # MLflow says what is wrong with it
+    store.write_text("no database")
+    assert in_charge(store) is None
+
+
+def test_a_stream_at_its_own_pace_teaches_nothing(ledger: Ledger) -> None:
+    paced = Objective.MICROBATCH_P95_S
+    publish(ledger, study("paced", GB // 50, workload="a", trials=6), paced)
+    publish(ledger, study("s", GB // 50, workload="b", trials=6))
+    assert [history.objective for history in ledger.history()] == [paced, Objective.DURATION_S]
+    with pytest.raises(NoUsableResult, match="found 2 studies, 1 of them usable"):
+        train(ledger=ledger, corpus=())
+
+
+def test_another_shipped_predictor_takes_the_place_of_the_one_before(
+    ledger: Ledger, lent: list[StudyHistory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(ledger=ledger, corpus=lent)
+    files = fit([study(name, GB // 50, workload=name, trials=6) for name in "xyz"]).files()
+    monkeypatch.setattr("autotune.training.shipped_files", lambda: files)
+    monkeypatch.setattr("autotune.training.as_good", lambda *figures: (False, "worse"))
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    assert train(ledger=ledger, corpus=lent).alias == "challenger"
+    champion = ledger.champion()
+    assert champion is not None
+    assert load_predictor(champion).card.workloads == ("x", "y", "z")
+
+
 def test_a_worse_model_becomes_challenger_only() -> None:
-    assert as_good({"a": 0.2}, {"a": 0.1}, ["a"], "new") == (
+    def lost(told: float, pick: float = 0.0) -> Regret:
+        return Regret(told=told, pick=pick)
+
+    assert as_good({"a": lost(0.2)}, {"a": lost(0.1, 9.0)}, ["a"], "new") == (
         False,
         "regret 20.0% against 10.0% on 1 studies new",
     )
-    assert as_good({"a": 0.1, "b": 9}, {"a": 0.2, "b": 0}, ["a"], "new")[0]
+    assert as_good({"a": lost(0.1), "b": lost(9)}, {"a": lost(0.2), "b": lost(0)}, ["a"], "")[0]
     assert as_good({}, {}, [], "new")[0]
+    # Where both would tell the same, all their picks count.
+    assert as_good({"a": lost(0.1, 0.3)}, {"a": lost(0.1, 0.2)}, ["a"], "new") == (
+        False,
+        "regret 10.0% against 10.0%, and of all picks 30.0% against 20.0%, on 1 studies new",
+    )
+    assert as_good({"a": lost(0.1, 0.2)}, {"a": lost(0.1, 0.2)}, ["a"], "new")[0]

@@ -14,7 +14,14 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
-from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, WorkloadProfile
+from autotune.domain import (
+    SCHEMA_VERSION,
+    Config,
+    DatasetProfile,
+    Machine,
+    Objective,
+    WorkloadProfile,
+)
 from autotune.ledger.entries import (
     EXPERIMENT_PREFIX,
     STUDY_KIND,
@@ -89,6 +96,7 @@ def _study(client: MlflowClient, parent: Run, children: dict[int, Run]) -> Study
     return StudyHistory(
         study=tags[f"{TAG}study"],
         workload=tags[f"{TAG}workload"],
+        objective=Objective(tags.get(f"{TAG}objective", Objective.DURATION_S)),
         machine=Machine.model_validate_json(tags[f"{TAG}machine"]),
         profile=_profile(client, parent),
         job=_job(children),

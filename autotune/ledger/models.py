@@ -18,15 +18,11 @@ from autotune.domain import Value
 from autotune.errors import EnvironmentFault
 from autotune.ledger.connection import Connection
 from autotune.ledger.entries import finite, key_of, shortened
+from autotune.registry import CHAMPION, MODEL_FILES, MODEL_NAME
 
-SHIPPED_TAG: Final = "autotune.shipped"
-"""On a registered model that came with autotune: it only stands there to be served."""
-MODEL_NAME: Final = "spark-autotune-predictor"
 MODEL_EXPERIMENT: Final = "spark-tuning-predictor"
-CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 _FOLDER: Final = "model"
-_FILES: Final = "predictor"
 
 
 class Lesson(Value):
@@ -109,13 +105,14 @@ def load_champion(client: MlflowClient) -> Champion | None:
     run_id = version.run_id or ""
     with tempfile.TemporaryDirectory(prefix="autotune-") as folder:
         try:
-            place = f"{_FOLDER}/artifacts/{_FILES}"
+            place = f"{_FOLDER}/{MODEL_FILES}"
             path = Path(client.download_artifacts(run_id, place, folder))
             files = {file.name: file.read_bytes() for file in path.iterdir()}
         except (MlflowException, OSError) as error:
             raise EnvironmentFault(
                 f"model {MODEL_NAME} version {version.version}: can't be loaded"
-                f" ({str(error).splitlines()[0]}): train a new one with `autotune train`"
+                f" ({str(error).splitlines()[0]}): run this where its files are, or put a new one"
+                " in its place with `autotune train --replace`"
             ) from error
     run = client.get_run(run_id)
     return Champion(
@@ -127,20 +124,27 @@ def load_champion(client: MlflowClient) -> Champion | None:
     )
 
 
+def champion_tags(client: MlflowClient) -> dict[str, str] | None:
+    """Return the tags of the model behind the alias ``champion``, or ``None``."""
+    version = _version_of(client, CHAMPION)
+    return None if version is None else dict(version.tags)
+
+
 def _save(lesson: Lesson, scratch: Path, path: Path) -> None:
     from mlflow import pyfunc
     from mlflow.models import infer_signature
 
-    source = scratch / _FILES
+    name = Path(MODEL_FILES).name
+    source = scratch / name
     source.mkdir()
-    for name, content in lesson.files.items():
-        (source / Path(name).name).write_bytes(content)
+    for file, content in lesson.files.items():
+        (source / Path(file).name).write_bytes(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice on integer columns is not for our users
         pyfunc.save_model(
             str(path),
             python_model=str(lesson.serving),
-            artifacts={_FILES: str(source)},
+            artifacts={name: str(source)},
             signature=infer_signature(lesson.input_example, lesson.output_example),
             input_example=lesson.input_example,
             pip_requirements=list(lesson.requirements) or None,

@@ -14,7 +14,7 @@ from autotune.experiment import Experiment
 from autotune.ledger import entries, files
 from autotune.ledger.connection import Connection
 from autotune.ledger.history import all_runs, histories
-from autotune.ledger.models import Champion, Lesson, load_champion, register
+from autotune.ledger.models import Champion, Lesson, champion_tags, load_champion, register
 from autotune.ledger.runs import (
     Published,
     keep,
@@ -177,6 +177,15 @@ class Ledger:
         """
         with self._connection.asking() as client:
             return load_champion(client)
+
+    def champion_tags(self) -> dict[str, str] | None:
+        """Return the tags of the predictor in charge; its files need not be within reach.
+
+        Raises:
+            EnvironmentFault: MLflow does not answer.
+        """
+        with self._connection.asking() as client:
+            return champion_tags(client)
 
     def _publish(
         self,

@@ -6,21 +6,16 @@ features that are relative to the machine and the data.
 
 from __future__ import annotations
 
+from autotune.predict.card import ModelCard, Regret, RuleScore, Score
 from autotune.predict.fitting import fit, left_out_regrets
-from autotune.predict.predictor import (
-    ModelCard,
-    Prediction,
-    Predictor,
-    RuleScore,
-    Score,
-    shipped_files,
-)
+from autotune.predict.predictor import Prediction, Predictor, shipped_files
 from autotune.predict.scoring import regrets
 
 __all__ = [
     "ModelCard",
     "Prediction",
     "Predictor",
+    "Regret",
     "RuleScore",
     "Score",
     "fit",

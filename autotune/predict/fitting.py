@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-import pandas as pd
-from sklearn.model_selection import GroupKFold
 
 from autotune.domain import Config
+from autotune.predict.card import ModelCard, Regret, RuleScore, Score
 from autotune.predict.failing import fit_failure
 from autotune.predict.features import (
     FactsOf,
@@ -19,15 +17,14 @@ from autotune.predict.features import (
     matrix,
     settings_of,
 )
-from autotune.predict.jobs import JOB_KNOWN
+from autotune.predict.jobs import Knowledge, known_as
 from autotune.predict.known import remembered
+from autotune.predict.leaving_out import ask_left_out, folds, taught, versions_of
 from autotune.predict.models import (
     REGRESSORS,
-    ask,
     fitted_on,
-    preparation,
 )
-from autotune.predict.predictor import ModelCard, Predictor, RuleScore
+from autotune.predict.predictor import Predictor
 from autotune.predict.reach import Reach, reach_of
 from autotune.predict.rows import (
     Lessons,
@@ -40,7 +37,6 @@ from autotune.predict.rows import (
 from autotune.predict.scoring import (
     FAILED_RATIO,
     FAILED_SHARE,
-    LeftOut,
     margins_of,
     regrets,
     score_of,
@@ -48,7 +44,6 @@ from autotune.predict.scoring import (
 from autotune.record import Origin, StudyHistory
 from autotune.spark.properties import property_facts
 
-_MAX_FOLDS = 10
 _MOST_REFITS = 5
 _SAME_REGRET = 0.005
 _LEAST_NEAR = 50
@@ -65,8 +60,9 @@ def fit(
     """Learn log(time ÷ baseline time) from *histories*.
 
     Several models compete. Whole workloads are left out in turn (whole studies where there is
-    one workload only), and the model whose picks lose least against the best measured
-    configuration wins; the error of its predictions only breaks ties.
+    one workload only), and the model that costs least to follow, against the best measured
+    configuration, wins: first by what it would tell, the default being kept where it is not sure,
+    then by all its picks. The error of its predictions only breaks ties.
 
     Args:
         histories: Studies of any jobs; those that teach nothing are passed over.
@@ -81,34 +77,28 @@ def fit(
     settings = settings_of((c for x in lessons for c in x.configs.values()), newest)
     table = tabulate(lessons, settings, facts_of)
     targets = _aligned(table, lessons, _common_baselines(lessons, settings, facts_of))
-    bare = without_jobs(table, lessons, settings, facts_of)
-    models = _sensible(models, table, 1 if bare is None else 2)
-    left_out = _left_out(models, table, bare, targets)
-    scored = {name: score_of(table, lessons, left_out[name][0]) for name in models}
+    versions = versions_of(table, lessons, settings, facts_of)
+    models = _sensible(models, table, len(versions))
+    reach = {told: _reach(lessons, told) for told in versions}
+    outside = {told: apart > 1 for told, (_, apart) in reach.items()}
+    left_out = ask_left_out(models, table, versions, outside, targets)
+    scored = {name: score_of(table, lessons, list(left_out[name].values())) for name in models}
     scores = {name: score for name, (score, _) in scored.items()}
-    chosen = min(
-        models, key=lambda n: (round(scores[n].regret / _SAME_REGRET), scores[n].mae_log_time)
-    )
+    chosen = min(models, key=lambda name: _rank(scores[name]))
     known = ~np.isnan(targets)
-    fitted = fitted_on(chosen, *_taught(table.features, bare, known, targets))
-    prepared = [
-        fitted["prepare"].transform(features.to_numpy())
-        for features in (table.features, bare)
-        if features is not None
-    ]
-    failure, prior = fit_failure(table, prepared, _folds(table))
+    fitted = fitted_on(chosen, *taught(versions, known, targets))
+    prepared = [fitted["prepare"].transform(features.to_numpy()) for features in versions.values()]
+    failure, prior = fit_failure(table, prepared, folds(table))
     card = ModelCard(
         settings=settings,
         columns=tuple(table.features.columns),
         model=chosen,
         scores=scores,
         grouped_by=table.grouped_by,
-        margins=margins_of(table, left_out[chosen][0]),
-        margins_without_job=margins_of(table, left_out[chosen][1]),
+        margins={told: margins_of(table, part) for told, part in left_out[chosen].items()},
         failure_prior=prior,
         ranges=_ranges(lessons),
-        reach=_reach(lessons, with_jobs=True),
-        reach_without_job=_reach(lessons, with_jobs=False),
+        reach={told: found for told, (found, _) in reach.items()},
         rules=_rules(lessons),
         workloads=tuple(sorted({x.history.workload for x in lessons})),
         studies=len(lessons),
@@ -120,9 +110,15 @@ def fit(
     return Predictor(fitted, failure, card, known, facts_of)
 
 
+def _rank(score: Score) -> tuple[int, int, float]:
+    """Return what is least for the best model."""
+    told, all_picks = (round(x / _SAME_REGRET) for x in (score.told_regret, score.regret))
+    return told, all_picks, score.mae_log_time
+
+
 def left_out_regrets(
     keys: Sequence[str], histories: Sequence[StudyHistory], model: str
-) -> dict[str, float]:
+) -> dict[str, Regret]:
     """Return what a model's picks lose in studies that it did not learn from, by their keys.
 
     The studies asked about are left out a few at a time; other studies of their workloads are not.
@@ -133,7 +129,7 @@ def left_out_regrets(
         model: The kind of model.
     """
     known = {lesson.key: lesson.history for lesson in usable(histories)}
-    found: dict[str, float] = {}
+    found: dict[str, Regret] = {}
     for start in range(min(_MOST_REFITS, len(keys))):
         part = keys[start::_MOST_REFITS]
         rest = [history for key, history in known.items() if key not in part]
@@ -175,7 +171,7 @@ def _aligned(
     shared = matrix(common, [str(name) for name in table.features])
     known = ~np.isnan(table.log_times)
     shift = np.zeros(len(lessons))
-    for train, test in _folds(table):
+    for train, test in folds(table):
         rows = train & known
         model = fitted_on("extra_trees", table.features[rows], table.log_times[rows])
         studies = np.unique(table.study[test])
@@ -184,23 +180,11 @@ def _aligned(
     return aligned
 
 
-def _folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return pairs of masks: rows to learn from, rows to check with; whole groups in either."""
-    count = min(_MAX_FOLDS, len(np.unique(table.group)))
-    splits = GroupKFold(n_splits=count).split(table.features, groups=table.group)
-    folds = []
-    for _, test in splits:
-        mask = np.zeros(len(table.group), dtype=bool)
-        mask[test] = True
-        folds.append((~mask, mask))
-    return folds
-
-
 def _sensible(models: Sequence[str], table: Table, copies: int) -> list[str]:
     """Leave out neighbours among a few rows, and among many what takes minutes to learn them."""
     known = ~np.isnan(table.log_times)
     rows = int(known.sum())
-    least = min(int((train & known).sum()) for train, _ in _folds(table))
+    least = min(int((train & known).sum()) for train, _ in folds(table))
     fine = {
         "nearest": least >= _LEAST_NEAR,
         "gaussian_process": rows * copies <= _MOST_CUBIC,
@@ -211,62 +195,10 @@ def _sensible(models: Sequence[str], table: Table, copies: int) -> list[str]:
     return [name for name in models if fine.get(name, True)] or ["constant"]
 
 
-def without_jobs(
-    table: Table, lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf
-) -> pd.DataFrame | None:
-    """Return the features of the same rows as if no job's profile were known."""
-    if all(lesson.history.job is None for lesson in lessons):
-        return None
-    unknown = [
-        replace(lesson, history=lesson.history.model_copy(update={"job": None}))
-        for lesson in lessons
-    ]
-    found = tabulate(unknown, settings, facts_of).features
-    return found.reindex(columns=table.features.columns).assign(**{JOB_KNOWN: 0.0})
-
-
-def _taught(
-    features: pd.DataFrame, bare: pd.DataFrame | None, rows: np.ndarray, targets: np.ndarray
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return what a model is shown: every row with its job, and once more without.
-
-    Many who ask know nothing of the job but its data; a model that never saw such a question
-    would answer for the median of all jobs.
-    """
-    if bare is None:
-        return features[rows], targets[rows]
-    return pd.concat([features[rows], bare[rows]]), np.tile(targets[rows], 2)
-
-
-def _left_out(
-    models: Sequence[str], table: Table, bare: pd.DataFrame | None, targets: np.ndarray
-) -> dict[str, tuple[LeftOut, LeftOut]]:
-    """Ask models about the groups that each of them had not seen, with and without their jobs."""
-    asked = [table.features] if bare is None else [table.features, bare]
-    found = {name: [LeftOut.blank(targets) for _ in asked] for name in models}
-    known = ~np.isnan(targets)
-    for train, test in _folds(table):
-        shown, answers = _taught(table.features, bare, train & known, targets)
-        prepare = preparation().fit(shown.to_numpy())
-        seen = prepare.transform(shown.to_numpy())
-        # A study's rows are all left out, or none of them: its baseline is among them.
-        reference = np.searchsorted(np.flatnonzero(test), table.baseline_row[test])
-        for name in models:
-            model = REGRESSORS[name]().fit(seen, answers)
-            for left_out, features in zip(found[name], asked, strict=True):
-                unseen = prepare.transform(features[test].to_numpy())
-                left_out.logs[test], left_out.spread[test] = ask(model, unseen, reference)
-    relative = {
-        name: [part.relative_to(table.baseline_row) for part in parts]
-        for name, parts in found.items()
-    }
-    return {name: (parts[0], parts[-1]) for name, parts in relative.items()}
-
-
-def _reach(lessons: Sequence[Lessons], *, with_jobs: bool) -> Reach:
+def _reach(lessons: Sequence[Lessons], knowledge: Knowledge) -> tuple[Reach, np.ndarray]:
     histories = [lesson.history for lesson in lessons]
     contexts = [
-        context_features(h.profile, h.machine, "", h.job if with_jobs else None) for h in histories
+        context_features(h.profile, h.machine, "", known_as(h.job, knowledge)) for h in histories
     ]
     return reach_of(contexts, [history.workload for history in histories])
 
@@ -276,7 +208,7 @@ def _rules(lessons: Sequence[Lessons]) -> RuleScore | None:
     ratios = []
     for lesson in lessons:
         tried = {t.config.digest for t in lesson.history.trials if t.origin is Origin.EXPERT}
-        for digest in sorted(tried):
+        for digest in sorted(tried & set(lesson.failures)):  # not what was only ended from outside
             if lesson.failures[digest] >= FAILED_SHARE:
                 ratios.append(FAILED_RATIO)
             elif digest in lesson.log_times:

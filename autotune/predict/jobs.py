@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
-from autotune.domain import Machine, Operator, WorkloadProfile
+from autotune.domain import Machine, Operator, ProfileSource, WorkloadProfile
 
 JOB_KNOWN = "job known"
 _MIB = float(1 << 20)
@@ -17,6 +18,42 @@ PYTHON_S = 0.04
 """And one of Python on an RDD, where a worker has to be found, fed and awaited: on the corpus."""
 _LEAST_TARGET_BYTES = 1 << 20
 """``spark.sql.adaptive.coalescePartitions.minPartitionSize``, which hardly anybody changes."""
+
+
+KIND_SHARES = frozenset(
+    {"job rdd share", "job python stages", *(f"job {operator.value}" for operator in Operator)}
+)
+"""What says of what kind a job is, as shares of its jobs, stages and operators."""
+
+
+class Knowledge(StrEnum):
+    """What is known of a job when somebody asks."""
+
+    LOG = "log"
+    """What an execution of it did."""
+    PLANS = "plans"
+    """What Spark would do: its operators."""
+    NOTHING = "nothing"
+
+
+_HOW_MUCH = {Knowledge.LOG: 1.0, Knowledge.PLANS: 0.5, Knowledge.NOTHING: 0.0}
+
+
+def knowledge_of(job: WorkloadProfile | None) -> Knowledge:
+    """Return how much a profile tells."""
+    if job is None:
+        return Knowledge.NOTHING
+    return Knowledge.PLANS if job.source is ProfileSource.PLANS else Knowledge.LOG
+
+
+def known_as(job: WorkloadProfile | None, knowledge: Knowledge) -> WorkloadProfile | None:
+    """Return what of a profile would be known, were no more known than *knowledge*."""
+    if job is None or knowledge is Knowledge.NOTHING:
+        return None
+    if knowledge is Knowledge.LOG:
+        return job
+    source = ProfileSource.PLANS
+    return WorkloadProfile(source=source, operators=job.operators, queries=job.queries)
 
 
 @dataclass(frozen=True)
@@ -60,7 +97,7 @@ def job_features(job: WorkloadProfile | None, machine: Machine) -> dict[str, flo
     of = _Known(job)
     found = {f"job {operator.value}": _share(job, operator) for operator in Operator}
     return found | {
-        JOB_KNOWN: float(job is not None),
+        JOB_KNOWN: _HOW_MUCH[knowledge_of(job)],
         "job queries": _log(of.queries),
         "job seconds": _log(of.duration_s),
         "job tasks per stage": _ratio(of.tasks, of.stages),

@@ -13,13 +13,14 @@ from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import skops.io
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value, WorkloadProfile
-from autotune.errors import InputError
-from autotune.predict.features import FactsOf, Setting, config_features, context_features, matrix
+from autotune.errors import InputError, NewerVersion
+from autotune.predict.card import Margins, ModelCard
+from autotune.predict.features import FactsOf, config_features, context_features, matrix
+from autotune.predict.jobs import Knowledge, knowledge_of
 from autotune.predict.models import TRUSTED_TYPES, ask
-from autotune.predict.reach import Reach
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
 
@@ -30,21 +31,10 @@ KNOWN_FILE = "known.json"
 PARTS = (CARD_FILE, REGRESSOR_FILE, FAILURE_FILE, KNOWN_FILE)
 NOISE = 0.08
 """In log(time): two executions of one configuration differ by less in four of five cases."""
-SMALLEST_GAIN = 0.03
-"""Less than this can't be told from noise on any machine, and is never recommended."""
 SHIPPED = Path(__file__).parent / "shipped"
 _RETRAIN = "train a new one with `autotune train`"
+_NEWER = "model: made by a newer autotune; update autotune, or see `autotune train --replace`"
 _KNOWN = TypeAdapter(tuple[StudyHistory, ...])
-
-
-class Score(Value):
-    """How well one kind of model did on what it had not seen."""
-
-    regret: float
-    """Mean over studies: time of the configuration it would pick ÷ time of the best − 1."""
-    rank_correlation: float
-    """Mean over studies, Spearman."""
-    mae_log_time: float
 
 
 class Prediction(Value):
@@ -57,62 +47,8 @@ class Prediction(Value):
     failure_probability: float
     spread: float = 0.0
     """Disagreement inside the model, in log(time)."""
-    sure: bool = False
-    """Enough of a gain to be told: ``Margins.sure``."""
-
-
-class RuleScore(Value):
-    """How the expert's rules did in the studies that tried them: time ÷ baseline time."""
-
-    studies: int
-    median: float
-    low: float
-    high: float
-    """10th and 90th percentile of the studies."""
-
-
-class Margins(Value):
-    """How far from the truth predictions of left-out studies were, in units of :func:`doubt`."""
-
-    low: float
-    high: float
-    """10th and 90th percentile of log(time) − prediction."""
-    sure: float
-    """What is predicted to be faster by more than this was hardly ever slower."""
-
-
-class ModelCard(Value):
-    """Everything about a predictor but its weights."""
-
-    schema_version: int = SCHEMA_VERSION
-    settings: tuple[Setting, ...]
-    columns: tuple[str, ...]
-    model: str
-    scores: dict[str, Score]
-    """Of every model that competed."""
-    grouped_by: str
-    """What was left out as a whole: ``workload``, or ``study`` where there was one workload."""
-    margins: Margins
-    margins_without_job: Margins
-    """The same where nothing was said of what the job does."""
-    failure_prior: float
-    ranges: dict[str, tuple[float, float]]
-    """Context feature → smallest and largest value seen in training."""
-    reach: Reach
-    reach_without_job: Reach
-    rules: RuleScore | None = None
-    """``None``: no study tried them."""
-    workloads: tuple[str, ...]
-    studies: int = Field(ge=1)
-    configs: int
-    study_regrets: dict[str, float]
-    """Workload/study → regret of the pick of a model that had not seen it."""
-    training_hash: str
-
-    @property
-    def score(self) -> Score:
-        """That of the model which was chosen."""
-        return self.scores[self.model]
+    lead: float = 0.0
+    """By how much it gains more than it has to, in log(time), to be told: ``Margins.sure``."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +92,13 @@ class Predictor:
         failing = self._failure_probabilities(prepared)
         # Not the last digits: two equal rows may differ in them, by their place in the table.
         rows = zip(np.round(logs - logs[0], 9), spread, failing, strict=True)
-        margins = self.card.margins if job is not None else self.card.margins_without_job
+        margins = self.margins(job)
         return tuple(_prediction(*row, margins) for row in rows)[1:]
+
+    def margins(self, job: WorkloadProfile | None) -> Margins:
+        """Return how far off predictions are where so much is known of the job."""
+        known = self.card.margins
+        return known.get(knowledge_of(job), known[Knowledge.NOTHING])
 
     def features(
         self,
@@ -180,7 +121,8 @@ class Predictor:
         self, profile: DatasetProfile | None, machine: Machine, job: WorkloadProfile | None
     ) -> float:
         """Return how far a question lies from what was learned from; above 1 is too far."""
-        reach = self.card.reach if job is not None else self.card.reach_without_job
+        known = self.card.reach
+        reach = known.get(knowledge_of(job), known[Knowledge.NOTHING])
         return reach.distance(context_features(profile, machine, "", job))
 
     def unfamiliar(self, profile: DatasetProfile | None, machine: Machine) -> tuple[str, ...]:
@@ -231,11 +173,10 @@ class Predictor:
             card = ModelCard.model_validate_json(files[CARD_FILE])
         except ValidationError as error:
             if _newer(files[CARD_FILE]):
-                message = f"model: made by a newer autotune; update autotune, or {_RETRAIN}"
-                raise InputError(message) from error
+                raise NewerVersion(_NEWER) from error
             raise InputError(f"model: {CARD_FILE} is of another version; {_RETRAIN}") from error
         if card.schema_version > SCHEMA_VERSION:
-            raise InputError(f"model: made by a newer autotune; update autotune, or {_RETRAIN}")
+            raise NewerVersion(_NEWER)
         try:
             known = _KNOWN.validate_json(files[KNOWN_FILE])
         except ValidationError as error:
@@ -262,7 +203,7 @@ def _prediction(log_time: float, spread: float, failing: float, margins: Margins
         high=math.exp(log_time + margins.high * unit),
         failure_probability=float(failing),
         spread=float(spread),
-        sure=log_time + margins.sure * unit < 0,
+        lead=-log_time - margins.sure * unit,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from autotune.domain import Value
-from autotune.predict.jobs import JOB_KNOWN
+from autotune.predict.jobs import JOB_KNOWN, KIND_SHARES
 
 Context = Mapping[str, float]
 
@@ -16,6 +16,8 @@ _MARGIN = 1.5
 _LEAST_SCALE = 0.25
 """Features that hardly differ between studies count a quarter, of a doubling or of a share."""
 _LEAST_LIMIT = 0.75
+_OTHER_KIND = 0.5
+"""Of a job's stages, jobs or operators: so many more of one kind than any job had before."""
 _FEW = 3
 """With fewer groups than this nothing is known of how far apart jobs lie."""
 
@@ -33,25 +35,20 @@ class Reach(Value):
     def distance(self, context: Context) -> float:
         """Return the distance to the nearest study, 1 being as far as is trusted.
 
+        A job that is for the most part of a kind that no study was is just as far.
+
         Args:
             context: The numbers about data, machine and job, as the features give them.
         """
         if self.limit is None:
             return 0.0
-        here = [_number(context.get(name)) for name in self.names]
-        return min(self._between(here, point) for point in self.points) / self.limit
-
-    def _between(self, one: Sequence[float | None], other: Sequence[float | None]) -> float:
-        gaps = [
-            abs(a - b) / scale
-            for a, b, scale in zip(one, other, self.scales, strict=True)
-            if a is not None and b is not None
-        ]
-        # Root mean square: one number that is far off counts more than many a little.
-        return math.sqrt(sum(gap * gap for gap in gaps) / len(gaps)) if gaps else 0.0
+        here = _matrix([context], self.names)[0]
+        points = np.array(self.points, dtype=float).reshape(len(self.points), len(self.names))
+        gap = _gaps(here, points, np.array(self.scales)).min()
+        return max(float(gap) / self.limit, _strangeness(here, points, self.names))
 
 
-def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> Reach:
+def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> tuple[Reach, np.ndarray]:
     """Measure how far groups lie from each other: whole groups are left out in turn.
 
     The limit is half as much again as the 90th percentile of the distances from a left-out
@@ -60,29 +57,59 @@ def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> Reach:
     Args:
         contexts: Of each study, its numbers about data, machine and job.
         groups: Of each study, what is left out together.
+
+    Returns:
+        The reach of all studies; and for each of them the distance at which it would lie if its
+        group had been left out.
     """
     names = tuple(
         name
         for name in sorted({name for context in contexts for name in context} - {JOB_KNOWN})
-        if any(_number(context.get(name)) is not None for context in contexts)
+        if any(math.isfinite(context.get(name, math.nan)) for context in contexts)
     )
-    points = tuple(tuple(_number(c.get(name)) for name in names) for c in contexts)
-    columns = np.array([[math.nan if v is None else v for v in p] for p in points]).T
-    scales = tuple(max(float(np.nanstd(column)), _LEAST_SCALE) for column in columns)
-    found = Reach(names=names, scales=scales, points=points, limit=None)
+    table = _matrix(contexts, names)
+    scales = np.maximum(np.nanstd(table, axis=0), _LEAST_SCALE)
+    points = tuple(tuple(None if math.isnan(v) else float(v) for v in row) for row in table)
+    found = Reach(names=names, scales=tuple(map(float, scales)), points=points, limit=None)
     if len(set(groups)) < _FEW:
-        return found
-    apart = [
-        min(
-            found._between(point, other)
-            for other, theirs in zip(points, groups, strict=True)
-            if theirs != mine
-        )
-        for point, mine in zip(points, groups, strict=True)
-    ]
-    limit = _MARGIN * float(np.quantile(apart, 0.9))
-    return found.model_copy(update={"limit": max(limit, _LEAST_LIMIT)})
+        return found, np.zeros(len(contexts))
+    others = [table[np.array(groups) != group] for group in groups]
+    apart = np.array(
+        [_gaps(row, rest, scales).min() for row, rest in zip(table, others, strict=True)]
+    )
+    limit = max(_MARGIN * float(np.quantile(apart, 0.9)), _LEAST_LIMIT)
+    strange = [_strangeness(row, rest, names) for row, rest in zip(table, others, strict=True)]
+    return found.model_copy(update={"limit": limit}), np.maximum(apart / limit, strange)
 
 
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _matrix(contexts: Sequence[Context], names: Sequence[str]) -> np.ndarray:
+    """Return contexts × names; NaN for what is not known, infinities among it."""
+    found = np.array([[context.get(name, math.nan) for name in names] for context in contexts])
+    found = found.reshape(len(contexts), len(names))
+    return np.where(np.isfinite(found), found, math.nan)
+
+
+def _gaps(one: np.ndarray, others: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Return for each of *others* the root mean square of what both know; zero where that is none.
+
+    One number that is far off counts more than many a little.
+    """
+    squares = ((others - one) / scales) ** 2
+    shared = np.maximum((~np.isnan(squares)).sum(axis=1), 1)
+    found: np.ndarray = np.sqrt(np.nansum(squares, axis=1) / shared)
+    return found
+
+
+def _strangeness(one: np.ndarray, others: np.ndarray, names: Sequence[str]) -> float:
+    """Return above 1 for a job that is by more than half of a kind, and none has as much of it.
+
+    Args:
+        one: features of a job.
+        others: what is known, jobs × features.
+        names: of the features.
+    """
+    shares = [place for place, name in enumerate(names) if name in KIND_SHARES]
+    if not shares:
+        return 0.0
+    more = np.nan_to_num(one[shares]) - np.nan_to_num(others[:, shares]).max(axis=0)
+    return float(more.max()) / _OTHER_KIND

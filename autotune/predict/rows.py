@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from autotune.domain import Config, digest_of
+from autotune.domain import Config, Objective, digest_of
 from autotune.errors import NoUsableResult
 from autotune.predict.features import FactsOf, Setting, config_features, context_features, matrix
 from autotune.predict.jobs import JOB_KNOWN
@@ -80,7 +80,12 @@ def digest_histories(histories: Sequence[StudyHistory]) -> tuple[Lessons, ...]:
 
 
 def usable(histories: Sequence[StudyHistory]) -> list[Lessons]:
-    """Return what the studies teach, without asking whether it is enough."""
+    """Return what the studies teach, without asking whether it is enough.
+
+    A stream that reads at its own pace takes as long with one configuration as with another:
+    studies of how long its micro-batches take teach nothing about times.
+    """
+    histories = [h for h in histories if h.objective is not Objective.MICROBATCH_P95_S]
     found = [lessons for history in histories if (lessons := _lessons(history)) is not None]
     return sorted(found, key=lambda lessons: lessons.key)
 
@@ -121,19 +126,12 @@ def digests_of(lesson: Lessons) -> list[str]:
 
 def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: FactsOf) -> Table:
     """Make the rows; those of one study follow each other, its baseline first."""
-    rows: list[dict[str, float]] = []
-    times, failed, study, baseline_row = [], [], [], []
+    rows = [row for lesson in lessons for row in feature_rows(lesson, settings, facts_of)]
+    times: list[float] = []
+    failed, study, baseline_row = [], [], []
     for number, lesson in enumerate(lessons):
-        history = lesson.history
-        facts = facts_of(history.machine.spark_version)
-        context = context_features(history.profile, history.machine, history.workload, history.job)
-        first = len(rows)
+        first = len(times)
         for digest in digests_of(lesson):
-            config = lesson.configs[digest]
-            own = config_features(
-                settings, config, history.profile, history.machine, facts, history.job
-            )
-            rows.append(context | own)
             times.append(lesson.log_times.get(digest, math.nan))
             failed.append(lesson.failures[digest])
             study.append(number)
@@ -150,6 +148,21 @@ def tabulate(lessons: Sequence[Lessons], settings: Sequence[Setting], facts_of: 
         baseline_row=np.array(baseline_row),
         grouped_by="workload" if by_workload else "study",
     )
+
+
+def feature_rows(
+    lesson: Lessons, settings: Sequence[Setting], facts_of: FactsOf
+) -> list[dict[str, float]]:
+    """Return the features of a study's configurations, in the order of :func:`digests_of`."""
+    history = lesson.history
+    profile, machine, job = history.profile, history.machine, history.job
+    facts = facts_of(machine.spark_version)
+    context = context_features(profile, machine, history.workload, job)
+    configs = [lesson.configs[digest] for digest in digests_of(lesson)]
+    return [
+        context | config_features(settings, config, profile, machine, facts, job)
+        for config in configs
+    ]
 
 
 def _telling(rows: Sequence[Mapping[str, float]], lessons: Sequence[Lessons]) -> pd.DataFrame:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from autotune.predict.predictor import SMALLEST_GAIN, Margins, Predictor, Score, doubt
+from autotune.predict.card import SMALLEST_GAIN, Margins, Regret, Score
+from autotune.predict.predictor import Predictor, doubt
 from autotune.predict.rows import Lessons, Table, digests_of, usable
 from autotune.record import StudyHistory
 
@@ -29,19 +30,25 @@ class LeftOut:
     """log(time ÷ baseline time)."""
     spread: np.ndarray
     """Disagreement inside the model, in log(time)."""
+    outside: np.ndarray | None = None
+    """Whether it lies so far from what was seen that the model would not be asked."""
 
     @classmethod
-    def blank(cls, targets: np.ndarray) -> LeftOut:
+    def blank(cls, outside: np.ndarray) -> LeftOut:
         """Return one to be filled in."""
-        return cls(np.zeros(len(targets)), np.zeros(len(targets)))
+        return cls(np.zeros(len(outside)), np.zeros(len(outside)), outside)
 
     def relative_to(self, rows: np.ndarray) -> LeftOut:
         """Return the same relative to what is said of other rows, the baselines."""
-        return LeftOut(self.logs - self.logs[rows], self.spread)
+        return replace(self, logs=self.logs - self.logs[rows])
+
+    def within(self) -> np.ndarray:
+        """Return of each row whether the model would be asked about it."""
+        return np.ones(len(self.logs), bool) if self.outside is None else ~self.outside
 
 
-def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str, float]:
-    """Return what *predictor*'s picks among measured configurations lose, study by study.
+def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str, Regret]:
+    """Return what it costs to follow *predictor* among measured configurations, study by study.
 
     Keys are those of ``ModelCard.study_regrets``. Studies that *predictor* has learned from
     flatter it; what can't be used is left out.
@@ -59,9 +66,12 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
             workload=history.workload,
             job=history.job,
         )
+        said = LeftOut(
+            np.array([math.log(told.relative_time) for told in predictions]),
+            np.array([told.spread for told in predictions]),
+        )
         truth = np.array([costs[digest] for digest in digests])
-        guess = np.array([math.log(told.relative_time) + told.spread for told in predictions])
-        found[lesson.key] = _regret(truth, guess)
+        found[lesson.key] = _regret(truth, said, predictor.margins(history.job).sure)
     return found
 
 
@@ -75,42 +85,54 @@ def cost_of(lesson: Lessons) -> dict[str, float]:
     return {**lesson.log_times, **failed}
 
 
-def _regret(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Return time of the pick ÷ best − 1; of equal guesses the first, the baseline, counts."""
-    return float(np.exp(truth[np.argmin(guess)] - truth.min()) - 1)
+def _regret(truth: np.ndarray, said: LeftOut, sure: float) -> Regret:
+    """Return what following costs in one study, the baseline being its first configuration."""
+    pick = int(np.argmin(said.logs + said.spread))
+    gain = -float(said.logs[pick])
+    worth = gain >= -math.log(1 - SMALLEST_GAIN) and gain > sure * float(doubt(said.spread)[pick])
+    lost = np.exp(truth - truth.min()) - 1
+    return Regret(told=float(lost[pick if worth else 0]), pick=float(lost[pick]))
 
 
 def score_of(
-    table: Table, lessons: Sequence[Lessons], left_out: LeftOut
-) -> tuple[Score, list[float]]:
-    """Return how well left-out times were foreseen, and the regret of each study's pick.
+    table: Table, lessons: Sequence[Lessons], asked: Sequence[LeftOut]
+) -> tuple[Score, list[Regret]]:
+    """Return how well left-out times were foreseen, and what following costs in each study.
 
     Args:
         table: What was measured.
         lessons: What the table was made of.
-        left_out: What is said of each row; the pick has the least log(time) plus spread.
+        asked: What is said of each row, by how much was known of the jobs, most first. All but
+            ``told_regret`` is about the first.
     """
-    predicted, cautious = left_out.logs, left_out.logs + left_out.spread
-    lost, correlations = [], []
-    for number, lesson in enumerate(lessons):
-        own = table.study == number
-        costs = cost_of(lesson)
-        told = [
-            (costs[d], g)
-            for d, g in zip(digests_of(lesson), cautious[own], strict=True)
-            if d in costs
-        ]
-        lost.append(_regret(np.array([t for t, _ in told]), np.array([g for _, g in told])))
-        rows = own & ~np.isnan(table.log_times)
+    predicted = asked[0].logs
+    lost = [_lost(table, lessons, part) for part in asked]
+    correlations = []
+    for number in range(len(lessons)):
+        rows = (table.study == number) & ~np.isnan(table.log_times)
         truth, guess = table.log_times[rows], predicted[rows]
         varies = np.ptp(truth) > 0 and np.ptp(guess) > 0
         correlations.append(spearmanr(truth, guess).statistic if varies else 0.0)
     score = Score(
-        regret=float(np.mean(lost)),
+        told_regret=float(np.mean([study.told for part in lost for study in part])),
+        regret=float(np.mean([study.pick for study in lost[0]])),
         rank_correlation=float(np.mean(correlations)),
         mae_log_time=float(np.nanmean(np.abs(table.log_times - predicted))),
     )
-    return score, lost
+    return score, lost[0]
+
+
+def _lost(table: Table, lessons: Sequence[Lessons], left_out: LeftOut) -> list[Regret]:
+    sure = margins_of(table, left_out).sure
+    found = []
+    for number, lesson in enumerate(lessons):
+        costs = cost_of(lesson)
+        own = zip(np.flatnonzero(table.study == number), digests_of(lesson), strict=True)
+        rows, digests = zip(*[(row, d) for row, d in own if d in costs], strict=True)
+        said = LeftOut(left_out.logs[list(rows)], left_out.spread[list(rows)])
+        told = sure if left_out.within()[rows[0]] else math.inf
+        found.append(_regret(np.array([costs[d] for d in digests]), said, told))
+    return found
 
 
 def margins_of(table: Table, left_out: LeftOut) -> Margins:
@@ -128,26 +150,32 @@ def margins_of(table: Table, left_out: LeftOut) -> Margins:
     5 % slower, one bad study more than was seen counted in (conformal risk control,
     Angelopoulos and others, ICLR 2024, equation 4). Of fewer than 19 studies that can't be said:
     then the whole interval must lie above no gain. Studies of one workload are alike, so that
-    they count for less than their number; what is promised is as good as that.
+    they count for less than their number; what is promised is as good as that. Studies that lie
+    too far from the others are not asked about, and say nothing here.
     """
-    search = np.arange(len(left_out.logs)) != table.baseline_row
-    told = search & ~np.isnan(table.log_times)
+    search = (np.arange(len(left_out.logs)) != table.baseline_row) & left_out.within()
+    # What fails is slower, whatever it would take.
+    costs = np.where(table.failed >= FAILED_SHARE, math.log(FAILED_RATIO), table.log_times)
+    told = search & ~np.isnan(costs)
     residuals = (table.log_times - left_out.logs) / doubt(left_out.spread)
-    if not told.any():
+    timed = told & ~np.isnan(residuals)
+    if not timed.any():
         return Margins(low=-1.0, high=1.0, sure=1.0)
-    level = _conformal_level(int(told.sum()))
-    low = np.quantile(residuals[told], 1 - level, method="lower")
-    high = np.quantile(residuals[told], level, method="higher")
+    level = _conformal_level(int(timed.sum()))
+    low = np.quantile(residuals[timed], 1 - level, method="lower")
+    high = np.quantile(residuals[timed], level, method="higher")
     picks = _first_picks(table, left_out, told)
-    if picks:
-        level = _conformal_level(len(picks))
-        high = max(high, np.quantile(residuals[picks], level, method="higher"))
+    of_picks = residuals[[pick for pick in picks if timed[pick]]]
+    if len(of_picks):
+        level = _conformal_level(len(of_picks))
+        high = max(high, np.quantile(of_picks, level, method="higher"))
     low, high = float(min(low, -1.0)), float(max(high, 1.0))
-    allowed = math.floor(_SHARE_SLOWER * (len(np.unique(table.study)) + 1)) - 1
+    asked = len(np.unique(table.study[left_out.within()]))
+    allowed = math.floor(_SHARE_SLOWER * (asked + 1)) - 1
     if allowed < 0:
         return Margins(low=low, high=high, sure=high)
     lead = -left_out.logs[picks] / doubt(left_out.spread[picks])
-    slower = np.sort(lead[table.log_times[picks] > _SLOWER])[::-1]
+    slower = np.sort(lead[costs[picks] > _SLOWER])[::-1]
     sure = float(slower[allowed]) if len(slower) > allowed else 0.0
     return Margins(low=low, high=high, sure=sure)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from autotune.errors import NoUsableResult
 from autotune.inquiry import Inquiry
@@ -13,6 +14,7 @@ from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.asking import answer, starting_point
 from autotune.recommendation.question import Question
 from autotune.recommendation.ranking import rank
+from autotune.registry import SHIPPED_TAG, in_charge
 from autotune.tracking_uri import DEFAULT_TRACKING_URI, sqlite_path
 
 __all__ = [
@@ -76,10 +78,12 @@ def predictor_in_charge(tracking_uri: str) -> tuple[Predictor, str]:
         EnvironmentFault: MLflow does not answer.
     """
     store = sqlite_path(tracking_uri)
-    if store is None or at_home(store).exists():
-        # MLflow takes seconds to import; right after installation there is nothing in it.
-        from autotune.ledger import Ledger
-        from autotune.ledger.models import SHIPPED_TAG
+    found = in_charge(at_home(store)) if store is not None else None
+    if found is not None and found.folder is not None:
+        modified_ns = found.folder.stat().st_mtime_ns
+        return _registered(found.folder, modified_ns), found.version
+    if found is None:
+        from autotune.ledger import Ledger  # MLflow takes seconds to import
 
         champion = Ledger(tracking_uri).champion()
         if champion is not None and SHIPPED_TAG not in champion.tags:
@@ -97,3 +101,9 @@ def predictor_in_charge(tracking_uri: str) -> tuple[Predictor, str]:
 def _shipped() -> Predictor | None:
     files = shipped_files()
     return Predictor.from_files(files) if files else None
+
+
+@lru_cache(maxsize=1)
+def _registered(folder: Path, modified_ns: int) -> Predictor:
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    return Predictor.from_files(files)

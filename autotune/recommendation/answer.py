@@ -49,6 +49,8 @@ class Recommendation(Value):
     high: float
     failure_probability: float
     changes: tuple[Change, ...] = ()
+    promising: tuple[Change, ...] = ()
+    """What looked best and was not sure enough to be recommended: to be measured first."""
     cautions: tuple[str, ...] = ()
     similar_studies: tuple[str, ...] = ()
     """The earlier studies that are most like this one, the nearest first."""
@@ -64,6 +66,8 @@ class Recommendation(Value):
         about = self._about()
         if self.keep_default:
             lines = [about, "", f"Keep your configuration: {self.reason}."]
+            if self.promising:
+                lines += ["Most promising, if you can measure it:", "", *self._table()]
         else:
             lines = [
                 about,
@@ -92,9 +96,10 @@ class Recommendation(Value):
         return f"{self.data}: {size} in {data.files} files; {where}"
 
     def _table(self) -> list[str]:
-        width = max(len(change.name) for change in self.changes)
+        changes = self.changes or self.promising
+        width = max(len(change.name) for change in changes)
         lines = []
-        for change in self.changes:
+        for change in changes:
             was, now = (
                 text if text is not None else "(unset)" for text in (change.was, change.now)
             )

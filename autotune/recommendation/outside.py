@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autotune.domain import Config
 from autotune.expert import expert_config, expert_rules
 from autotune.predict import Prediction, Predictor, RuleScore
-from autotune.predict.predictor import SMALLEST_GAIN
+from autotune.predict.card import SMALLEST_GAIN
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.question import (
     SIMILAR,

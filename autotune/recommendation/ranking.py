@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor
-from autotune.predict.predictor import SMALLEST_GAIN
+from autotune.predict.card import SMALLEST_GAIN
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.candidates import Candidate, candidates, neighbours
 from autotune.recommendation.outside import by_rules
@@ -83,12 +83,15 @@ def rank(
     best = preferred(predictions, [candidate.tried for candidate in pool])[0]
     config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
     answer = kept_default(question, len(pool), predictions[0])
-    keep, reason = verdict(prediction, changed=config.digest != bound.baseline.digest)
+    changed = config.digest != bound.baseline.digest
+    keep, reason = verdict(prediction, changed=changed, tried=pool[best].tried)
     warned = cautions(predictor, question, histories)
     similar = tuple(history.study for history in near[:SIMILAR])
     update = {"cautions": warned, "similar_studies": similar, "reason": reason}
     if keep:
-        return answer.model_copy(update=update)
+        worth = prediction.relative_time <= 1 - SMALLEST_GAIN
+        promising = _changes(oracle, bound, config, prediction) if changed and worth else ()
+        return answer.model_copy(update=update | {"promising": promising})
     gained = {
         "keep_default": False,
         "config": config,
@@ -197,12 +200,16 @@ def _changes(
     return tuple(sorted(found, key=lambda change: (round(change.effect, 3), change.name)))
 
 
-def verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
+def verdict(prediction: Prediction, *, changed: bool, tried: bool = True) -> tuple[bool, str]:
     """Return whether to keep the default, and why.
+
+    What is sure was learned from configurations that had been executed; what was tried nowhere
+    has to be better by more.
 
     Args:
         prediction: Of the best candidate.
         changed: Whether it is another configuration than the default.
+        tried: As :func:`preferred` takes it.
     """
     gain = 1 - prediction.relative_time
     if not changed or gain <= 0:
@@ -210,7 +217,7 @@ def verdict(prediction: Prediction, *, changed: bool) -> tuple[bool, str]:
     said = f"{1 / prediction.relative_time:.2f}×"
     if gain < SMALLEST_GAIN:
         return True, f"the best that is predicted, {said}, is within the noise of one execution"
-    if not prediction.sure:
+    if prediction.lead <= (0 if tried else _UNTRIED):
         low, high = 1 / prediction.high, 1 / prediction.low
         return True, f"{said} is predicted, but {low:.2f}–{high:.2f}× is what that may mean"
-    return False, f"{said} is predicted, and what was as sure was hardly ever slower"
+    return False, f"{said} is predicted, and what was as sure elsewhere was hardly ever slower"

@@ -13,7 +13,8 @@ from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
 from autotune.predict import Predictor
 from autotune.recommendation.asking import answer
-from autotune.spacefile import load_space
+from autotune.space import Space
+from autotune.spacefile import load_space, shipped_spaces
 
 COLUMNS: Final = ("profile", "machine", "job", "workload", "space", "conf")
 """All texts, empty where nothing is known; the first three and ``conf`` are JSON."""
@@ -65,6 +66,9 @@ def _answer(predictor: Predictor, row: Mapping[Any, Any]) -> dict[str, Any]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "it"
         said = f"{error.title}: {place}: {first['msg']}; see `autotune profile --format json`"
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # Numbers that no data, job or machine has; the other rows are answered all the same.
+        said = str(InputError(f"no question of autotune's: {error}"))
     unknown = {"predicted_speedup": 1.0, "low": 1.0, "high": 1.0, "failure_probability": 0.0}
     return {"config": "{}", "keep_default": True, **unknown, "reason": "", "error": said}
 
@@ -77,7 +81,7 @@ def _answered(predictor: Predictor, row: Mapping[str, str]) -> dict[str, Any]:
         predictor,
         DatasetProfile.model_validate_json(row["profile"]) if row["profile"] else None,
         machine,
-        load_space(row["space"] or "default", spark_version=machine.spark_version),
+        _space(row["space"] or "default", machine),
         today=_conf(row["conf"]),
         workload=row["workload"] or None,
         job=WorkloadProfile.model_validate_json(row["job"]) if row["job"] else None,
@@ -95,10 +99,18 @@ def _answered(predictor: Predictor, row: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _space(name: str, machine: Machine) -> Space:
+    """Return a space that comes with autotune: who asks may not name files of the server."""
+    if name not in shipped_spaces():
+        known = ", ".join(shipped_spaces())
+        raise InputError(f"space: '{name}' is none of {known}")
+    return load_space(name, spark_version=machine.spark_version)
+
+
 def _conf(text: str) -> dict[str, str]:
     try:
         known = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("conf: it is not JSON; write it as {property: value}") from error
     if not isinstance(known, dict):
         raise InputError("conf: it is a list or a plain value; write it as {property: value}")

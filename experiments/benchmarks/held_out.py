@@ -7,7 +7,9 @@ with the log of one execution; then the default, both recommendations and the wi
 each once a block in random order, after one execution that does not count. Prints time ÷ time of
 the default in the same block: median, geometric mean and its 95 % interval (Student's t over
 blocks); and the same of each recommendation ÷ the winner. Nothing else should run meanwhile. What
-was measured is kept in FOLDER; only whole blocks of the same configurations are used again.
+was measured is kept in FOLDER; only whole blocks of the same configurations are used again. Who
+answers otherwise than the default has failed; a block in which something was ended from outside is
+measured again.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ from autotune.measure import measure
 from autotune.predict import Predictor, shipped_files
 from autotune.progress import watching
 from autotune.recommendation import Recommendation, answer
-from autotune.record import Purpose, Status
+from autotune.record import Cause, Execution, Purpose, Trial
 from autotune.results import bind_study
+from autotune.sameness import Answer, checked, expected_answer
 from autotune.spark.installation import find_installation
 from autotune.spark.submit import SparkSubmit
 from autotune.standing import winner
@@ -64,9 +67,15 @@ def main() -> None:
         experiment = tuning.prepare(draft_of(name, options.size, options.trials, folder))
         with watching(" ".join(sys.argv)) as show:
             tuning.tune(experiment, places=places_of(folder), on_event=show)
-        configs, told = contenders(predictor, experiment, folder)
-        print(f"\n{name}: {experiment.profile and experiment.profile.rows:,} rows")
-        print_table(configs, told, blocks_of(experiment, configs, options.blocks, folder))
+        trials = load_study(str(places_of(folder).storage_url), experiment.name).trials
+        configs, told = contenders(predictor, experiment, trials)
+        print(f"\n{name}: {experiment.profile.rows if experiment.profile else 0:,} rows")
+        if len({config.digest for config in configs.values()}) == 1:
+            print("the default is recommended, and no configuration won the study")
+            continue
+        right = expected_answer(trials, configs[DEFAULT], experiment.output_tolerance)
+        blocks = blocks_of(experiment, configs, right, options.blocks, folder)
+        print_table(configs, told, blocks)
 
 
 def draft_of(name: str, size: str, trials: int, folder: Path) -> Draft:
@@ -92,16 +101,20 @@ def places_of(folder: Path) -> Places:
 
 
 def contenders(
-    predictor: Predictor, experiment: Experiment, folder: Path
+    predictor: Predictor, experiment: Experiment, trials: Sequence[Trial]
 ) -> tuple[dict[str, Config], dict[str, Recommendation]]:
     """Return the configurations to measure, and what was said of those that are recommended."""
-    trials = load_study(str(places_of(folder).storage_url), experiment.name).trials
     bound = bind_study(experiment, trials)
     own = [t for t in trials if t.purpose is Purpose.BASELINE]
     job = next(t.execution.profile for t in reversed(own) if t.execution.profile is not None)
     told = {
         label: answer(
-            predictor, experiment.profile, experiment.machine, experiment.space, job=known
+            predictor,
+            experiment.profile,
+            experiment.machine,
+            experiment.space,
+            today=experiment.workload.properties,
+            job=known,
         )
         for label, known in ((DATA, None), (LOG, job))
     }
@@ -111,7 +124,11 @@ def contenders(
 
 
 def blocks_of(
-    experiment: Experiment, configs: Mapping[str, Config], blocks: int, folder: Path
+    experiment: Experiment,
+    configs: Mapping[str, Config],
+    right: Answer | None,
+    blocks: int,
+    folder: Path,
 ) -> list[Block]:
     """Execute every configuration once a block, in random order; go on where it was ended.
 
@@ -122,17 +139,21 @@ def blocks_of(
     done: list[Block] = json.loads(kept.read_text()) if kept.exists() else []
     submit = SparkSubmit(find_installation(), Path(tempfile.gettempdir()) / "autotune-held-out")
 
-    def seconds(digest: str) -> float | None:
+    def ended(digest: str) -> Execution:
         limits = experiment.budget.limits(None)
-        ended = measure(experiment.workload, distinct[digest], limits, execute=submit).execution
-        return ended.duration_s if ended.status is Status.SUCCEEDED else None
+        found = measure(experiment.workload, distinct[digest], limits, execute=submit).execution
+        tolerance = experiment.output_tolerance
+        return checked(found, right, own=False, tolerance=tolerance)[0]
 
-    if len(done) < blocks and len(distinct) > 1:
-        seconds(configs[DEFAULT].digest)  # the page cache is cold
-    while len(done) < blocks and len(distinct) > 1:
+    if len(done) < blocks:
+        ended(configs[DEFAULT].digest)  # the page cache is cold
+    while len(done) < blocks:
         order = sorted(distinct)
         random.Random(f"{experiment.name}/{len(done)}").shuffle(order)
-        done.append({digest: seconds(digest) for digest in order})
+        block = {digest: ended(digest) for digest in order}
+        if any(execution.cause is Cause.LOST for execution in block.values()):
+            continue
+        done.append({digest: execution.duration_s for digest, execution in block.items()})
         print(f"block {len(done)} of {blocks}: {done[-1]}", file=sys.stderr, flush=True)
         kept.write_text(json.dumps(done))
     return done[:blocks]

@@ -20,6 +20,7 @@ from sklearn.ensemble import RandomForestRegressor
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor, fit
 from autotune.predict.features import context_features
+from autotune.predict.jobs import Knowledge, known_as
 from autotune.recommendation.outside import did_well
 from autotune.recommendation.ranking import preferred, verdict
 from autotune.record import StudyHistory
@@ -108,16 +109,16 @@ def forest_on_knobs(train: Sequence[Group], group: Group) -> Choice:
     return Choice(sorted(names, key=lambda name: float(np.sum((cube[name] - found) ** 2))))
 
 
-def ours(*, with_job: bool = True, models: Sequence[str] | None = None) -> Pick:
-    """Return the predictor as a way to pick, asked with or without the job's profile."""
+def ours(knowledge: Knowledge = Knowledge.LOG, models: Sequence[str] | None = None) -> Pick:
+    """Return the predictor as a way to pick, asked with more or less known of the job."""
 
     def pick(train: Sequence[Group], group: Group) -> Choice:
         predictor = fitted(train, models)
-        names, told = told_of(predictor, group, with_job=with_job)
+        names, told = told_of(predictor, group, knowledge)
         order = preferred(told, [True] * len(names))
         ranked = [names[place] for place in order]
         history = group.history
-        job = history.job if with_job else None
+        job = known_as(history.job, knowledge)
         if predictor.distance(history.profile, history.machine, job) > 1:
             rules = predictor.card.rules
             follow = rules is not None and did_well(rules) and EXPERT in names
@@ -132,9 +133,9 @@ def ours(*, with_job: bool = True, models: Sequence[str] | None = None) -> Pick:
     return pick
 
 
-def covered(predictor: Predictor, group: Group, *, with_job: bool) -> list[bool]:
+def covered(predictor: Predictor, group: Group, knowledge: Knowledge) -> list[bool]:
     """Return for each configuration but the baseline whether its interval holds what it took."""
-    names, told = told_of(predictor, group, with_job=with_job)
+    names, told = told_of(predictor, group, knowledge)
     return [
         prediction.low <= math.exp(group.logs[name]) <= prediction.high
         for name, prediction in zip(names, told, strict=True)
@@ -143,7 +144,7 @@ def covered(predictor: Predictor, group: Group, *, with_job: bool) -> list[bool]
 
 
 def told_of(
-    predictor: Predictor, group: Group, *, with_job: bool
+    predictor: Predictor, group: Group, knowledge: Knowledge
 ) -> tuple[list[str], tuple[Prediction, ...]]:
     """Return the names of all configurations, the baseline first, and what is predicted."""
     names = [BASELINE, *sorted(set(group.configs) - {BASELINE})]
@@ -153,7 +154,7 @@ def told_of(
         history.machine,
         [group.configs[name] for name in names],
         baseline=group.configs[BASELINE],
-        job=history.job if with_job else None,
+        job=known_as(history.job, knowledge),
     )
 
 

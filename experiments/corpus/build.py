@@ -18,7 +18,7 @@ from autotune.predict.predictor import PARTS, SHIPPED
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from groups import HELD_OUT
+from groups import HELD_OUT, OURS
 
 MOST_BYTES = 10_000_000
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=SHIPPED)
     options = parser.parse_args()
     corpus = read_corpus(options.corpus)
-    if kept_out := {history.workload for history in corpus} & set(HELD_OUT):
+    if kept_out := {history.workload.removeprefix(OURS) for history in corpus} & set(HELD_OUT):
         parser.error(f"the corpus holds what is to be judged on: {', '.join(sorted(kept_out))}")
     predictor = fit(corpus)
     files = predictor.files()
@@ -46,8 +46,8 @@ def main() -> None:
     for name, score in card.scores.items():
         mark = "  <- chosen" if name == card.model else ""
         print(
-            f"{name:<18} regret {score.regret:6.1%}  rank {score.rank_correlation:5.2f}"
-            f"  error {score.mae_log_time:.3f}{mark}"
+            f"{name:<18} regret {score.told_regret:6.1%} if sure, {score.regret:6.1%} of all picks"
+            f"  rank {score.rank_correlation:5.2f}  error {score.mae_log_time:.3f}{mark}"
         )
     print(f"{card.studies} studies, {card.configs} configurations, {card.training_hash}")
     print(f"{size:,} bytes in {options.to}")

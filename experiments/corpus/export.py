@@ -18,7 +18,7 @@ import pandas as pd
 
 from autotune.corpus import read_corpus, write_corpus
 from autotune.ledger import Ledger
-from autotune.record import Origin, PastTrial, Purpose, Status, StudyHistory
+from autotune.record import Cause, Origin, PastTrial, Purpose, Status, StudyHistory
 from autotune.space import bind
 from autotune.spacefile import load_space
 from autotune.spark.properties import property_facts
@@ -26,7 +26,7 @@ from autotune.spark.properties import property_facts
 sys.path.insert(0, str(Path(__file__).parent))
 
 from collect import FOLDER, places_of, starts_of
-from groups import POINTS, groups
+from groups import OURS, POINTS, groups
 
 POINTS_FILE = "points.parquet"
 
@@ -35,7 +35,7 @@ def finished(history: StudyHistory) -> bool:
     """Whether the baseline worked, and the rules and all points of the plan were tried."""
     own = [trial for trial in history.trials if trial.purpose is Purpose.BASELINE]
     worked = any(trial.status is Status.SUCCEEDED for trial in own)
-    ruled = any(trial.origin is Origin.EXPERT for trial in history.trials)
+    ruled = any(trial.origin is Origin.EXPERT for trial in history.trials if told(trial))
     return worked and ruled and len(points_of(history)) == POINTS
 
 
@@ -68,14 +68,21 @@ def main() -> None:
             print(f"not finished: {history.study}, {len(points_of(history))} of {POINTS} points")
 
 
+def told(trial: PastTrial) -> bool:
+    """Whether it says something of its configuration: it was not just ended from outside."""
+    return trial.cause is not Cause.LOST
+
+
 def placed(history: StudyHistory) -> StudyHistory:
-    """Return a study whose data lies where anybody would make it, not where it was made."""
-    if history.profile is None:
-        return history
-    path = f"data/{Path(history.profile.path).name}"
-    return history.model_copy(
-        update={"profile": history.profile.model_copy(update={"path": path})}
-    )
+    """Return a study as anybody's: its data lies where anybody would make it.
+
+    Its workload has a name that no job of a person has, who may well call theirs `etl` too.
+    """
+    named = history.model_copy(update={"workload": OURS + history.workload})
+    if named.profile is None:
+        return named
+    path = f"data/{Path(named.profile.path).name}"
+    return named.model_copy(update={"profile": named.profile.model_copy(update={"path": path})})
 
 
 def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
@@ -97,7 +104,7 @@ def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
         fixed={name for name, found in values.items() if len(found) < 2},
     )
     found = [bound.adjusted(wishes).digest for wishes in starts_of(bound)]
-    tried = {trial.config.digest for trial in history.trials}
+    tried = {trial.config.digest for trial in history.trials if told(trial)}
     return [
         {"study": history.study, "point": point, "config": digest}
         for point, digest in enumerate(found)

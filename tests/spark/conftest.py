@@ -1,4 +1,4 @@
-"""Who must be alone."""
+"""What the tests that start Spark share."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from one_jvm import OneJvm
-
-
-@pytest.hookimpl(tryfirst=True)  # before the markers are selected by
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who looks for what executions leave also measures the machine and keeps deadlines."""
-    for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item.module, "leftovers"):
-            item.add_marker("alone")
 
 
 @pytest.fixture(scope="module")

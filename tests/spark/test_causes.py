@@ -73,6 +73,7 @@ def test_a_driver_that_collects_too_much_is_out_of_memory(submit, most, words):
     assert failed(execution, Cause.OUT_OF_MEMORY, words)
 
 
+@pytest.mark.alone  # fills the memory, and its peak is looked at
 @pytest.mark.parametrize("who", ["worker", "driver"])
 def test_python_that_takes_memory_without_end_is_out_of_memory(submit, who):
     limits = NO_LIMIT.model_copy(update={"memory_bytes": 1000 * MIB})
@@ -81,6 +82,7 @@ def test_python_that_takes_memory_without_end_is_out_of_memory(submit, who):
     assert 1000 * MIB < execution.metrics.peak_tree_memory_bytes < 2500 * MIB
 
 
+@pytest.mark.alone  # fills the disk
 def test_scratch_folders_that_fill_are_out_of_disk(submit):
     limits = NO_LIMIT.model_copy(update={"disk_bytes": 200 * MIB})
     execution = submit(job("filling"), Config(), limits, never)

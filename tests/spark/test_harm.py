@@ -15,7 +15,8 @@ from autotune.tuning import Places
 from commands import Answer, Command
 from executions import PROGRAMS, leftovers
 
-pytestmark = pytest.mark.spark
+# Shared memory is everybody's: what others leave there would be taken for ours.
+pytestmark = [pytest.mark.spark, pytest.mark.alone]
 HEAP = "spark.driver.memory"
 RESULT_SIZE = "spark.driver.maxResultSize"
 SPACE = f"""

@@ -84,6 +84,7 @@ def test_what_the_job_overrides_is_seen(submit):
     assert execution.effective["spark.driver.memory"] == "650m"
 
 
+@pytest.mark.alone  # keeps a deadline
 def test_a_limit_ends_busy_python_workers(submit, tmp_path):
     workers = []
 
@@ -133,6 +134,7 @@ submit(job, Config(), Limits(), lambda seen: print("step" * len(seen.steps), flu
 """
 
 
+@pytest.mark.alone  # keeps a deadline
 def test_nothing_is_left_five_seconds_after_the_tuner_was_killed(tmp_path):
     scratch = tmp_path / "scratch"
     words = [sys.executable, "-c", TUNER, str(PROGRAMS / "busy.py"), str(scratch)]
