@@ -58,13 +58,13 @@ joins-S-two-cores+8       sort-S-one-core+8         graph-S-two-cores
 features-ml-S-one-core    als-S-one-core            aggregations-S-two-cores
 etl-S-two-workers         caching-M-two-cores       tpch-S-two-cores
 
-partitions-M-one-core     skew-S-two-workers        udf-M-two-workers
+partitions-M-one-core     skew-S-two-workers        udf-M-two-cores
 rdd-M-one-core            ingest-M-one-core         clicks-M-two-workers
 joins-M-one-core          sort-M-two-workers        graph-M-one-core
 features-ml-M-two-cores   als-M-two-workers         aggregations-M-one-core
 etl-M-two-cores           caching-S-two-workers
 
-partitions-L-two-workers  skew-L-one-core           udf-L-two-cores
+partitions-L-two-cores    skew-L-one-core           udf-L-two-cores
 rdd-L-two-workers         ingest-L-two-workers      clicks-L-one-core
 joins-L-two-workers       sort-L-two-cores          graph-L-two-workers
 features-ml-L-two-workers als-L-two-cores           aggregations-L-two-workers
