@@ -59,12 +59,14 @@ def in_charge(store: Path) -> InCharge | None:
         return None
     if not rows:
         return SHIPPED
+    if len(rows) > 1:
+        return None
     version, source, shipped = rows[0]
     if shipped:
         return SHIPPED
     folder = _local(str(source))
     files = None if folder is None else folder / MODEL_FILES
-    if len(rows) > 1 or files is None or not os.access(files, os.R_OK | os.X_OK):
+    if files is None or not os.access(files, os.R_OK | os.X_OK):
         return None
     return InCharge(str(version), files)
 

@@ -79,6 +79,23 @@ def load_space(name_or_path: str, *, spark_version: str | None = None) -> Space:
     """
     path = _find(name_or_path, beside=None)
     space = _load_shipped(path) if path.parent in _SHIPPED else _load(path, ())
+    return _fitting(space, path, spark_version)
+
+
+def load_shipped_space(name: str, *, spark_version: str | None = None) -> Space:
+    """Read a space that comes with autotune, whatever files there are.
+
+    Raises:
+        InputError: There is none of this name, or it is not for this Spark.
+    """
+    paths = [folder / f"{name}.yaml" for folder in _SHIPPED if name in shipped_spaces()]
+    for path in paths:
+        if path.is_file():
+            return _fitting(_load_shipped(path), path, spark_version)
+    raise InputError(f"space: '{name}' is none of {', '.join(shipped_spaces())}")
+
+
+def _fitting(space: Space, path: Path, spark_version: str | None) -> Space:
     if not version_in(spark_version, space.spark):
         message = f"{path}: spark: the space is for Spark {space.spark}, this is {spark_version}"
         raise InputError(f"{message}; take another space or Spark")

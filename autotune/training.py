@@ -12,7 +12,7 @@ from statistics import mean
 import pandas as pd
 
 from autotune.corpus import read_corpus
-from autotune.domain import Value
+from autotune.domain import Value, digest_of
 from autotune.errors import InputError, NewerVersion, NoUsableResult
 from autotune.ledger import Ledger
 from autotune.ledger.models import CHALLENGER, Champion, Lesson
@@ -34,6 +34,8 @@ from autotune.tracking_uri import DEFAULT_TRACKING_URI
 from autotune.version import __version__
 
 HASH_TAG = "autotune.training_hash"
+PREDICTOR_TAG = "autotune.predictor"
+"""What was learned, by which version: another one may learn otherwise from the same."""
 SHIPPED_NAME = "the one that comes with autotune"
 _REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "scipy")
 
@@ -115,7 +117,7 @@ def train(
     if lent and not usable(own):
         if not shipped or reigning.name not in ("", SHIPPED_NAME):
             raise NoUsableResult(_nothing_new(ledger, len(own)))
-        return _without_own(ledger, Predictor.from_files(shipped), len(own))
+        return _without_own(ledger, Predictor.from_files(shipped), len(own), replace=replace)
     predictor = fit([*own, *lent])
     promote, reason = True, reigning.note
     if reigning.predictor is not None:
@@ -132,12 +134,18 @@ def _put_in_charge(ledger: Ledger, shipped: Predictor) -> None:
 
 
 def _is_champion(ledger: Ledger, predictor: Predictor) -> bool:
-    return (ledger.champion_tags() or {}).get(HASH_TAG) == predictor.card.training_hash
+    return (ledger.champion_tags() or {}).get(PREDICTOR_TAG) == _identity(predictor)
 
 
-def _without_own(ledger: Ledger, shipped: Predictor, studies: int) -> TrainResult:
+def _identity(predictor: Predictor) -> str:
+    return digest_of([predictor.card.model_dump(mode="json"), __version__])
+
+
+def _without_own(
+    ledger: Ledger, shipped: Predictor, studies: int, *, replace: bool
+) -> TrainResult:
     """Register the predictor that came with autotune, unless just that is registered already."""
-    if _is_champion(ledger, shipped):
+    if _is_champion(ledger, shipped) and not replace:
         raise NoUsableResult(_nothing_new(ledger, studies))
     reason = "it came with autotune, and no study of your own is published yet"
     return _registered(ledger, shipped, promote=True, reason=reason, shipped=True)
@@ -147,7 +155,8 @@ def _nothing_new(ledger: Ledger, studies: int) -> str:
     found = f"none of your {studies} published studies has" if studies else "no study with"
     return (
         f"nothing new to learn from: {found} a measured baseline and another configuration "
-        f"that succeeded in {without_login(ledger.tracking_uri)}: tune a job with `autotune tune`"
+        f"that succeeded in {without_login(ledger.tracking_uri)}, streams at a pace of their own "
+        "aside: tune a job with `autotune tune`"
     )
 
 
@@ -192,8 +201,9 @@ class Reigning:
 
 def _reigning(ledger: Ledger, shipped: Mapping[str, bytes]) -> Reigning:
     note = ""
-    champion = ledger.champion()
-    if champion is not None and SHIPPED_TAG not in champion.tags:
+    # Of ours there is a copy here, wherever the registered one may be.
+    champion = ledger.champion() if SHIPPED_TAG not in (ledger.champion_tags() or {}) else None
+    if champion is not None:
         try:
             return Reigning(load_predictor(champion), f"version {champion.version}", "")
         except NewerVersion:
@@ -261,6 +271,7 @@ def lesson_of(predictor: Predictor, *, shipped: bool) -> Lesson:
         input_example=table,
         output_example=answers(predictor, table),
         metrics={
+            "cv_told_regret": card.score.told_regret,
             "cv_regret": card.score.regret,
             "cv_rank_correlation": card.score.rank_correlation,
             "cv_mae_log_time": card.score.mae_log_time,
@@ -272,7 +283,8 @@ def lesson_of(predictor: Predictor, *, shipped: bool) -> Lesson:
             "left_out": card.grouped_by,
             "workloads": ", ".join(card.workloads),
         },
-        tags={HASH_TAG: card.training_hash} | ({SHIPPED_TAG: "true"} if shipped else {}),
+        tags={HASH_TAG: card.training_hash, PREDICTOR_TAG: _identity(predictor)}
+        | ({SHIPPED_TAG: "true"} if shipped else {}),
         requirements=(
             f"spark-autotune=={__version__}",
             *(f"{name}=={version(name)}" for name in _REQUIREMENTS),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autotune.domain import Config
 from autotune.errors import InputError, NoUsableResult
-from autotune.predict import Predictor
+from autotune.predict import Predictor, regrets
 from autotune.predict import fit as fit_all
 from autotune.predict.features import Kind, config_features, settings_of
 from autotune.predict.known import best_configs, carried
@@ -416,6 +416,36 @@ def test_a_model_that_knows_where_it_is_unsure_costs_less_to_follow() -> None:
     kept = np.exp(-best) - 1
     assert bold.told_regret == pytest.approx(np.mean(kept))  # none is as sure as those three were
     assert wary.told_regret == pytest.approx(sum(kept[:3]) / 30)
+
+
+def test_what_lies_too_far_from_the_others_says_nothing_about_them() -> None:
+    logs = promising(30)
+    truth = logs.copy()
+    logs[1], truth[1] = -0.4, 0.1
+    table = left_out_table(truth, 30)
+    far = LeftOut(logs, np.zeros(300), outside=table.study == 0)
+    assert margins_of(table, LeftOut(logs, np.zeros(300))).sure == pytest.approx(0.4 / NOISE)
+    assert margins_of(table, far).sure == 0.0
+
+
+def test_ours_and_a_namesake_are_left_out_together() -> None:
+    own = study("mine", GB // 20, workload="etl")
+    found = fit([study("s", GB // 50, workload="autotune/etl"), own])
+    assert found.card.grouped_by == "study"
+    assert found.card.workloads == ("autotune/etl", "etl")
+
+
+def test_what_is_far_is_not_followed(predictor: Predictor) -> None:
+    history = study("far", GB // 50, workload="far")
+    (asked,) = regrets(predictor, [history]).values()
+    far = {
+        known: reach.model_copy(update={"limit": 1e-9})
+        for known, reach in predictor.card.reach.items()
+    }
+    away = replace(predictor, card=predictor.card.model_copy(update={"reach": far}))
+    (kept,) = regrets(away, [history]).values()
+    assert kept.pick == asked.pick
+    assert kept.told > kept.pick  # the bad default
 
 
 def test_a_first_pick_that_fails_counts_as_slower() -> None:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from autotune.domain import Config, DatasetProfile, Machine
-from autotune.predict import Predictor, fit
+from autotune.predict import Prediction, Predictor, fit
 from autotune.recommendation import Recommendation, answer, starting_point
 from autotune.recommendation.candidates import candidates, transferred
+from autotune.recommendation.ranking import verdict
 from autotune.record import Purpose, Status, StudyHistory
 from autotune.space import Space, bind
 from past_studies import (
@@ -131,6 +132,13 @@ def test_what_is_not_sure_enough_is_said_to_be_worth_measuring(
     assert found.config == found.baseline
     assert PARTITIONS in {change.name for change in found.promising}
     assert "Most promising, if you can measure it" in found.to_text()
+
+
+def test_what_was_tried_nowhere_must_be_better_by_more() -> None:
+    told = Prediction(relative_time=0.9, low=0.8, high=1.0, failure_probability=0.0, lead=0.02)
+    assert not verdict(told, changed=True)[0]
+    assert verdict(told, changed=True, tried=False)[0]
+    assert not verdict(told.model_copy(update={"lead": 0.04}), changed=True, tried=False)[0]
 
 
 def test_where_nothing_was_learned_the_default_is_kept(

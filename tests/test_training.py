@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from autotune.errors import EnvironmentFault, NewerVersion, NoUsableResult
 from autotune.experiment import Experiment
 from autotune.ledger import Ledger, Lesson
 from autotune.predict import Regret, fit
+from autotune.recommendation import predictor_in_charge
 from autotune.record import (
     Execution,
     Metrics,
@@ -140,6 +142,7 @@ def test_own_studies_join_the_corpus(
     assert first.reason.startswith("it came with autotune")
     with pytest.raises(NoUsableResult, match="nothing new to learn from"):
         train(ledger=ledger, corpus=lent)
+    assert train(ledger=ledger, corpus=lent, replace=True).alias == "champion"
 
     publish(ledger, study("mine", GB // 50, workload="c", trials=6))
     second = train(ledger=ledger, corpus=lent)
@@ -243,6 +246,36 @@ def test_a_stream_at_its_own_pace_teaches_nothing(ledger: Ledger) -> None:
     assert [history.objective for history in ledger.history()] == [paced, Objective.DURATION_S]
     with pytest.raises(NoUsableResult, match="found 2 studies, 1 of them usable"):
         train(ledger=ledger, corpus=())
+
+
+def test_where_the_registered_copy_of_ours_is_does_not_matter(
+    ledger: Ledger, lent: list[StudyHistory], tmp_path: Path
+) -> None:
+    train(ledger=ledger, corpus=lent)
+    for place in list(tmp_path.rglob("card.json")):
+        shutil.rmtree(place.parents[2])
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    assert "the one that comes with autotune" in train(ledger=ledger, corpus=lent).reason
+
+
+def test_what_answers_is_read_without_mlflow_and_read_anew_when_it_changes(
+    ledger: Ledger, lent: list[StudyHistory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store,) = tmp_path.glob("*.db")
+    uri = f"sqlite:///{store}"
+    publish(ledger, study("mine", GB // 50, workload="c", trials=6))
+    first = train(ledger=ledger, corpus=lent, replace=True)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "autotune.ledger", None)  # to import it would fail
+        predictor, version = predictor_in_charge(uri)
+        assert version == first.version
+        assert predictor_in_charge(uri)[0] is predictor
+    second = train(ledger=ledger, corpus=lent, replace=True)
+    assert predictor_in_charge(uri)[1] == second.version != first.version
+    for place in list(tmp_path.rglob("card.json")):
+        shutil.rmtree(place.parents[2])
+    with pytest.raises(EnvironmentFault, match="can't be loaded"):
+        predictor_in_charge(uri)
 
 
 def test_another_shipped_predictor_takes_the_place_of_the_one_before(

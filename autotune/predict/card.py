@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from autotune.domain import SCHEMA_VERSION, Value
+from autotune.domain import Value
 from autotune.predict.features import Setting
 from autotune.predict.jobs import Knowledge
 from autotune.predict.reach import Reach
 
+CARD_VERSION = 2
+"""One more whenever the card means something else: an older autotune then leaves it alone."""
 SMALLEST_GAIN = 0.03
 """Less than this can't be told from noise on any machine, and is never recommended."""
 
@@ -57,7 +59,7 @@ class Margins(Value):
 class ModelCard(Value):
     """Everything about a predictor but its weights."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = CARD_VERSION
     settings: tuple[Setting, ...]
     columns: tuple[str, ...]
     model: str

@@ -21,29 +21,29 @@ def fit_failure(
 
     Args:
         table: What was learned from.
-        prepared: Its features, as the preparation gives them; the same rows once more as if
-            nothing were known of their jobs, where that differs.
+        prepared: Its features, as the preparation gives them; the same rows for each way to know
+            more or less of their jobs.
         folds: Pairs of masks: rows to learn from, rows to check with.
     """
     failed = (table.failed >= 0.5).astype(int)
     prior = (failed.sum() + 0.5) / (len(failed) + 1)
     if failed.sum() < _MIN_FAILURES or failed.all():
         return None, float(prior)
-    guesses = np.full(len(failed), prior)
-    plain = guesses.copy()
+    guesses = np.full((len(prepared), len(failed)), prior)
+    plain = guesses[0].copy()
     for train, test in folds:
         plain[test] = failed[train].mean()
-        guesses[test] = _fitted_probability(prepared[0], failed, train, test)
+        guesses[:, test] = plain[test]
+        if len(np.unique(failed[train])) == 2:
+            model = _taught(prepared, failed, train)
+            for known, rows in enumerate(prepared):
+                guesses[known, test] = model.predict_proba(rows[test])[:, 1]
     if np.mean((guesses - failed) ** 2) >= np.mean((plain - failed) ** 2):
         return None, float(prior)
-    return classifier().fit(np.vstack(prepared), np.tile(failed, len(prepared))), float(prior)
+    return _taught(prepared, failed, np.ones(len(failed), dtype=bool)), float(prior)
 
 
-def _fitted_probability(
-    prepared: np.ndarray, failed: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> np.ndarray | float:
-    if len(np.unique(failed[train])) < 2:
-        return float(failed[train].mean())
-    model = classifier().fit(prepared[train], failed[train])
-    found: np.ndarray = model.predict_proba(prepared[test])[:, 1]
-    return found
+def _taught(prepared: Sequence[np.ndarray], failed: np.ndarray, train: np.ndarray) -> Any:
+    """Return a classifier that has seen rows as often as there are ways to know their jobs."""
+    rows = np.vstack([version[train] for version in prepared])
+    return classifier(len(prepared)).fit(rows, np.tile(failed[train], len(prepared)))

@@ -31,6 +31,7 @@ from autotune.predict.rows import (
     Table,
     digest_histories,
     hash_of,
+    kind_of,
     tabulate,
     usable,
 )
@@ -200,7 +201,7 @@ def _reach(lessons: Sequence[Lessons], knowledge: Knowledge) -> tuple[Reach, np.
     contexts = [
         context_features(h.profile, h.machine, "", known_as(h.job, knowledge)) for h in histories
     ]
-    return reach_of(contexts, [history.workload for history in histories])
+    return reach_of(contexts, [kind_of(history) for history in histories])
 
 
 def _rules(lessons: Sequence[Lessons]) -> RuleScore | None:

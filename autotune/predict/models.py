@@ -80,10 +80,14 @@ def fitted_on(name: str, features: pd.DataFrame, targets: np.ndarray) -> Pipelin
     return pipeline(name).fit(features.to_numpy(), targets)
 
 
-def classifier() -> ExtraTreesClassifier:
-    """Return an unfitted classifier of failure, over prepared features."""
+def classifier(copies: int) -> ExtraTreesClassifier:
+    """Return an unfitted classifier of failure, over prepared features.
+
+    Args:
+        copies: How often it sees each row: no leaf holds one configuration alone.
+    """
     return ExtraTreesClassifier(
-        n_estimators=40, min_samples_leaf=3, max_features=0.5, random_state=_SEED
+        n_estimators=40, min_samples_leaf=3 * copies, max_features=0.5, random_state=_SEED
     )
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import skops.io
 from pydantic import TypeAdapter, ValidationError
 
-from autotune.domain import SCHEMA_VERSION, Config, DatasetProfile, Machine, Value, WorkloadProfile
+from autotune.domain import Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError, NewerVersion
-from autotune.predict.card import Margins, ModelCard
+from autotune.predict.card import CARD_VERSION, Margins, ModelCard
 from autotune.predict.features import FactsOf, config_features, context_features, matrix
 from autotune.predict.jobs import Knowledge, knowledge_of
 from autotune.predict.models import TRUSTED_TYPES, ask
@@ -175,7 +175,7 @@ class Predictor:
             if _newer(files[CARD_FILE]):
                 raise NewerVersion(_NEWER) from error
             raise InputError(f"model: {CARD_FILE} is of another version; {_RETRAIN}") from error
-        if card.schema_version > SCHEMA_VERSION:
+        if card.schema_version > CARD_VERSION:
             raise NewerVersion(_NEWER)
         try:
             known = _KNOWN.validate_json(files[KNOWN_FILE])
@@ -229,7 +229,7 @@ def _newer(card: bytes) -> bool:
         version = json.loads(card)["schema_version"]
     except (ValueError, KeyError, TypeError):
         return False
-    return isinstance(version, int) and version > SCHEMA_VERSION
+    return isinstance(version, int) and version > CARD_VERSION
 
 
 def _loaded(files: Mapping[str, bytes], name: str) -> Any:

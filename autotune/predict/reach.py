@@ -35,7 +35,7 @@ class Reach(Value):
     def distance(self, context: Context) -> float:
         """Return the distance to the nearest study, 1 being as far as is trusted.
 
-        A job that is for the most part of a kind that no study was is just as far.
+        Just as far is a job that has by half of the whole more of a kind than any study had.
 
         Args:
             context: The numbers about data, machine and job, as the features give them.
@@ -101,7 +101,7 @@ def _gaps(one: np.ndarray, others: np.ndarray, scales: np.ndarray) -> np.ndarray
 
 
 def _strangeness(one: np.ndarray, others: np.ndarray, names: Sequence[str]) -> float:
-    """Return above 1 for a job that is by more than half of a kind, and none has as much of it.
+    """Return above 1 for a job that has by half of the whole more of a kind than all others.
 
     Args:
         one: features of a job.

@@ -71,7 +71,9 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
             np.array([told.spread for told in predictions]),
         )
         truth = np.array([costs[digest] for digest in digests])
-        found[lesson.key] = _regret(truth, said, predictor.margins(history.job).sure)
+        far = predictor.distance(history.profile, history.machine, history.job) > 1
+        sure = math.inf if far else predictor.margins(history.job).sure
+        found[lesson.key] = _regret(truth, said, sure)
     return found
 
 

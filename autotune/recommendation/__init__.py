@@ -80,13 +80,19 @@ def predictor_in_charge(tracking_uri: str) -> tuple[Predictor, str]:
     store = sqlite_path(tracking_uri)
     found = in_charge(at_home(store)) if store is not None else None
     if found is not None and found.folder is not None:
-        modified_ns = found.folder.stat().st_mtime_ns
-        return _registered(found.folder, modified_ns), found.version
+        try:
+            modified_ns = found.folder.stat().st_mtime_ns
+            return _registered(found.folder, modified_ns), found.version
+        except OSError:
+            found = None  # MLflow says what is wrong with it
     if found is None:
         from autotune.ledger import Ledger  # MLflow takes seconds to import
 
-        champion = Ledger(tracking_uri).champion()
-        if champion is not None and SHIPPED_TAG not in champion.tags:
+        ledger = Ledger(tracking_uri)
+        # Of ours there is a copy here, wherever the registered one may be.
+        ours = SHIPPED_TAG in (ledger.champion_tags() or {})
+        champion = None if ours else ledger.champion()
+        if champion is not None:
             return Predictor.from_files(champion.files), champion.version
     shipped = _shipped()
     if shipped is not None:

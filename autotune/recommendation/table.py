@@ -13,8 +13,7 @@ from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
 from autotune.predict import Predictor
 from autotune.recommendation.asking import answer
-from autotune.space import Space
-from autotune.spacefile import load_space, shipped_spaces
+from autotune.spacefile import load_shipped_space
 
 COLUMNS: Final = ("profile", "machine", "job", "workload", "space", "conf")
 """All texts, empty where nothing is known; the first three and ``conf`` are JSON."""
@@ -81,7 +80,8 @@ def _answered(predictor: Predictor, row: Mapping[str, str]) -> dict[str, Any]:
         predictor,
         DatasetProfile.model_validate_json(row["profile"]) if row["profile"] else None,
         machine,
-        _space(row["space"] or "default", machine),
+        # Who asks may not name files of the server.
+        load_shipped_space(row["space"] or "default", spark_version=machine.spark_version),
         today=_conf(row["conf"]),
         workload=row["workload"] or None,
         job=WorkloadProfile.model_validate_json(row["job"]) if row["job"] else None,
@@ -97,14 +97,6 @@ def _answered(predictor: Predictor, row: Mapping[str, str]) -> dict[str, Any]:
         "reason": found.reason,
         "error": "",
     }
-
-
-def _space(name: str, machine: Machine) -> Space:
-    """Return a space that comes with autotune: who asks may not name files of the server."""
-    if name not in shipped_spaces():
-        known = ", ".join(shipped_spaces())
-        raise InputError(f"space: '{name}' is none of {known}")
-    return load_space(name, spark_version=machine.spark_version)
 
 
 def _conf(text: str) -> dict[str, str]:

@@ -109,13 +109,24 @@ def forest_on_knobs(train: Sequence[Group], group: Group) -> Choice:
     return Choice(sorted(names, key=lambda name: float(np.sum((cube[name] - found) ** 2))))
 
 
-def ours(knowledge: Knowledge = Knowledge.LOG, models: Sequence[str] | None = None) -> Pick:
-    """Return the predictor as a way to pick, asked with more or less known of the job."""
+def ours(
+    knowledge: Knowledge = Knowledge.LOG,
+    models: Sequence[str] | None = None,
+    *,
+    tried: bool = True,
+) -> Pick:
+    """Return the predictor as a way to pick, asked with more or less known of the job.
+
+    Args:
+        knowledge: Of the job.
+        models: Those that compete; ``None``: all.
+        tried: Whether what is picked from was executed for other jobs.
+    """
 
     def pick(train: Sequence[Group], group: Group) -> Choice:
         predictor = fitted(train, models)
         names, told = told_of(predictor, group, knowledge)
-        order = preferred(told, [True] * len(names))
+        order = preferred(told, [tried] * len(names))
         ranked = [names[place] for place in order]
         history = group.history
         job = known_as(history.job, knowledge)
@@ -123,7 +134,7 @@ def ours(knowledge: Knowledge = Knowledge.LOG, models: Sequence[str] | None = No
             rules = predictor.card.rules
             follow = rules is not None and did_well(rules) and EXPERT in names
             first = EXPERT if follow else BASELINE
-        elif verdict(told[order[0]], changed=order[0] != 0)[0]:
+        elif verdict(told[order[0]], changed=order[0] != 0, tried=tried)[0]:
             first = BASELINE
         else:
             first = ranked[0]

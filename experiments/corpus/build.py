@@ -15,10 +15,11 @@ from pathlib import Path
 from autotune.corpus import read_corpus
 from autotune.predict import fit
 from autotune.predict.predictor import PARTS, SHIPPED
+from autotune.predict.rows import OURS
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from groups import HELD_OUT, OURS
+from groups import HELD_OUT
 
 MOST_BYTES = 10_000_000
 

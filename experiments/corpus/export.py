@@ -18,6 +18,7 @@ import pandas as pd
 
 from autotune.corpus import read_corpus, write_corpus
 from autotune.ledger import Ledger
+from autotune.predict.rows import OURS
 from autotune.record import Cause, Origin, PastTrial, Purpose, Status, StudyHistory
 from autotune.space import bind
 from autotune.spacefile import load_space
@@ -26,7 +27,7 @@ from autotune.spark.properties import property_facts
 sys.path.insert(0, str(Path(__file__).parent))
 
 from collect import FOLDER, places_of, starts_of
-from groups import OURS, POINTS, groups
+from groups import POINTS, groups
 
 POINTS_FILE = "points.parquet"
 

@@ -12,8 +12,6 @@ from autotune.builtin import Size
 
 HELD_OUT = ("taxi", "windows", "risk")
 """Never in the corpus: chosen before anything was learned, to be judged on at the end."""
-OURS = "autotune/"
-"""Before the name of every workload in the corpus."""
 SEED = 20_261_121
 POINTS = 16
 

@@ -120,6 +120,7 @@ def test_a_jvm_that_hangs_on_its_way_out_is_ended(submit, monkeypatch, end):
     assert 0 < execution.duration_s < execution.wall_s - 2
 
 
+@pytest.mark.alone  # another one's executors would be taken for ours, in the folder they share
 def test_executors_that_are_ended_leave_nothing_in_shared_folders(submit):
     seen, work = set(), Path(submit.installation.home, "work")
     before = set(work.glob("*"))

@@ -187,6 +187,7 @@ def test_what_a_killed_tuner_was_reading_is_kept(tmp_path):
     assert measured.execution.outputs
 
 
+@pytest.mark.alone  # another one's executors would be taken for ours, in the folder they share
 def test_a_local_cluster(submit, tmp_path):
     work = Path(submit.installation.home, "work")
     before = set(work.glob("*"))
