@@ -410,8 +410,8 @@ def test_a_model_that_knows_where_it_is_unsure_costs_less_to_follow() -> None:
         slowest = own[np.argmax(table.log_times[own])]
         assert table.log_times[slowest] > 0.05
         logs[slowest], spread[slowest] = -2.0, 1.2
-    bold, lost = score_of(table, lessons, [LeftOut(logs, np.zeros(len(logs)))])
-    wary, same = score_of(table, lessons, [LeftOut(logs, spread)])
+    bold, lost = score_of(table, lessons, LeftOut(logs, np.zeros(len(logs))))
+    wary, same = score_of(table, lessons, LeftOut(logs, spread))
     assert [each.pick for each in lost] == [each.pick for each in same]
     kept = np.exp(-best) - 1
     assert bold.told_regret == pytest.approx(np.mean(kept))  # none is as sure as those three were

@@ -138,6 +138,16 @@ def test_a_job_that_is_mostly_of_an_unknown_kind_is_far() -> None:
     assert without.distance({"x": 1.0, "job python stages": 0.3}) < 1
 
 
+def test_a_machine_of_twice_the_memory_is_none_of_another_kind() -> None:
+    contexts = [
+        {"machine memory per core": 11.0, "data size": float(i % 3), "data rows": float(i % 2)}
+        for i in range(9)
+    ]
+    reach, _ = reach_of(contexts, list("aaabbbccc"))
+    assert reach.distance({**contexts[0], "machine memory per core": 12.0}) < 1
+    assert reach.distance({**contexts[0], "machine memory per core": 20.0}) > 1
+
+
 def test_with_few_groups_nothing_is_far() -> None:
     reach, apart = reach_of([{"x": 1.0}, {"x": 2.0}], ["a", "b"])
     assert list(apart) == [0, 0]

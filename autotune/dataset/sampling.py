@@ -31,6 +31,34 @@ def picked(rows: Rows, at: npt.NDArray[np.int64]) -> Rows:
     return rows.take(pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at)]))
 
 
+def without_views(rows: pa.Table) -> pa.Table:
+    """Return the same rows, with texts as Arrow kept them before there were views of them.
+
+    DuckDB, Polars and others write that their columns are views, and most of what Arrow computes
+    does not take them.
+    """
+    kinds = [_plain(field.type) for field in rows.schema]
+    if kinds == rows.schema.types:
+        return rows
+    fields = [field.with_type(kind) for field, kind in zip(rows.schema, kinds, strict=True)]
+    return rows.cast(pa.schema(fields, metadata=rows.schema.metadata))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if kind == pa.string_view():
+        return pa.large_string()
+    if kind == pa.binary_view():
+        return pa.large_binary()
+    if pa.types.is_struct(kind):
+        inner = [kind.field(i) for i in range(kind.num_fields)]
+        return pa.struct([field.with_type(_plain(field.type)) for field in inner])
+    if pa.types.is_map(kind):
+        return pa.map_(_plain(kind.key_type), _plain(kind.item_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_plain(kind.value_type))
+    return pa.list_(_plain(kind.value_type)) if pa.types.is_list(kind) else kind
+
+
 @dataclass(frozen=True)
 class Piece:
     """Rows of one stretch of a table, in its order."""
@@ -44,6 +72,7 @@ class Piece:
     @classmethod
     def whole(cls, rows: pa.Table) -> Piece:
         """Take all rows of a stretch."""
+        rows = without_views(rows)
         follows = np.ones(rows.num_rows, dtype=bool)
         follows[:1] = False
         return cls(rows, follows, np.ones(rows.num_rows, dtype=bool))
@@ -55,6 +84,7 @@ class Piece:
         Every row but the last is as likely to be the first of a pair: a row that can't be would
         hide a value of a column that repeats itself in step with the parts.
         """
+        rows = without_views(rows)
         count = -(-most // 2)
         if rows.num_rows <= 2 * count:
             return cls.whole(rows)

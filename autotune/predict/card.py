@@ -19,7 +19,7 @@ class Score(Value):
     """How well one kind of model did on what it had not seen."""
 
     told_regret: float
-    """As ``regret``, the default being kept where no gain is sure; mean over ``Knowledge`` too."""
+    """As ``regret``, the default being kept where no gain is sure."""
     regret: float
     """Mean over studies: time of the configuration it would pick ÷ time of the best − 1."""
     rank_correlation: float

@@ -15,6 +15,8 @@ Context = Mapping[str, float]
 _MARGIN = 1.5
 _LEAST_SCALE = 0.25
 """Features that hardly differ between studies count a quarter, of a doubling or of a share."""
+_LEAST_MACHINE_SCALE = 1.0
+"""Machines hardly differ in a corpus, and what is learned of them is relative: a doubling."""
 _LEAST_LIMIT = 0.75
 _OTHER_KIND = 0.5
 """Of a job's stages, jobs or operators: so many more of one kind than any job had before."""
@@ -68,7 +70,8 @@ def reach_of(contexts: Sequence[Context], groups: Sequence[str]) -> tuple[Reach,
         if any(math.isfinite(context.get(name, math.nan)) for context in contexts)
     )
     table = _matrix(contexts, names)
-    scales = np.maximum(np.nanstd(table, axis=0), _LEAST_SCALE)
+    least = [_LEAST_MACHINE_SCALE if n.startswith("machine ") else _LEAST_SCALE for n in names]
+    scales = np.maximum(np.nanstd(table, axis=0), least)
     points = tuple(tuple(None if math.isnan(v) else float(v) for v in row) for row in table)
     found = Reach(names=names, scales=tuple(map(float, scales)), points=points, limit=None)
     if len(set(groups)) < _FEW:

@@ -97,18 +97,17 @@ def _regret(truth: np.ndarray, said: LeftOut, sure: float) -> Regret:
 
 
 def score_of(
-    table: Table, lessons: Sequence[Lessons], asked: Sequence[LeftOut]
+    table: Table, lessons: Sequence[Lessons], left_out: LeftOut
 ) -> tuple[Score, list[Regret]]:
     """Return how well left-out times were foreseen, and what following costs in each study.
 
     Args:
         table: What was measured.
         lessons: What the table was made of.
-        asked: What is said of each row, by how much was known of the jobs, most first. All but
-            ``told_regret`` is about the first.
+        left_out: What is said of each row.
     """
-    predicted = asked[0].logs
-    lost = [_lost(table, lessons, part) for part in asked]
+    predicted = left_out.logs
+    lost = _lost(table, lessons, left_out)
     correlations = []
     for number in range(len(lessons)):
         rows = (table.study == number) & ~np.isnan(table.log_times)
@@ -116,12 +115,12 @@ def score_of(
         varies = np.ptp(truth) > 0 and np.ptp(guess) > 0
         correlations.append(spearmanr(truth, guess).statistic if varies else 0.0)
     score = Score(
-        told_regret=float(np.mean([study.told for part in lost for study in part])),
-        regret=float(np.mean([study.pick for study in lost[0]])),
+        told_regret=float(np.mean([study.told for study in lost])),
+        regret=float(np.mean([study.pick for study in lost])),
         rank_correlation=float(np.mean(correlations)),
         mae_log_time=float(np.nanmean(np.abs(table.log_times - predicted))),
     )
-    return score, lost[0]
+    return score, lost
 
 
 def _lost(table: Table, lessons: Sequence[Lessons], left_out: LeftOut) -> list[Regret]:
