@@ -49,8 +49,11 @@ class TrainResult(Value):
     """``champion``: it answers from now on; ``challenger``: the one before stays in charge."""
     reason: str
     model: str
+    """What answers where most is known of the job."""
+    models: dict[str, str]
+    """What answers, by what is known of the job: ``log``, ``plans`` or ``nothing``."""
     scores: dict[str, Score]
-    """Of every model that competed, on what was left out."""
+    """Of every model that competed to be :attr:`model`, on what was left out."""
     grouped_by: str
     studies: int
     configs: int
@@ -73,6 +76,8 @@ class TrainResult(Value):
                 f"  {name:<18} {score.told_regret:>15.1%} {score.regret:>13.1%} "
                 f"{score.rank_correlation:>11.2f} {score.mae_log_time:>18.3f}{mark}"
             )
+        others = {told: name for told, name in self.models.items() if name != self.model}
+        lines += [f"With {told} known of the job: {name}." for told, name in others.items()]
         lines.append(f"Registered as version {self.version}, {self.alias}: {self.reason}.")
         where = f"MLFLOW_TRACKING_URI={without_login(self.tracking_uri)}"
         model = f"models:/{MODEL_NAME}@{CHAMPION}"
@@ -170,7 +175,8 @@ def _registered(
         alias=CHAMPION if promote else CHALLENGER,
         reason=reason,
         model=card.model,
-        scores=card.scores,
+        models={told.value: name for told, name in card.models.items()},
+        scores=card.scores[card.most],
         grouped_by=card.grouped_by,
         studies=card.studies,
         configs=card.configs,
@@ -232,7 +238,8 @@ def _better(
     theirs = champion.card.study_regrets
     fresh = sorted(set(lessons) - set(theirs))
     if fresh:
-        mine = left_out_regrets(fresh, [*own, *lent], predictor.card.model)
+        kinds = sorted(set(predictor.card.models.values()))
+        mine = left_out_regrets(fresh, [*own, *lent], kinds)
         known = regrets(champion, [lessons[key] for key in fresh])
         return as_good(mine, known, sorted(set(mine) & set(known)), f"new to {name}")
     mine = predictor.card.study_regrets
@@ -279,7 +286,7 @@ def lesson_of(predictor: Predictor, *, shipped: bool) -> Lesson:
             "configs": card.configs,
         },
         params={
-            "model": card.model,
+            "model": ", ".join(f"{told} {name}" for told, name in card.models.items()),
             "left_out": card.grouped_by,
             "workloads": ", ".join(card.workloads),
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from autotune.domain import Config, Operator, ProfileSource, WorkloadProfile
 from autotune.predict import fit
 from autotune.predict.features import Kind, Setting, config_features, settings_of
-from autotune.predict.jobs import JOB_KNOWN, Knowledge, Shuffle, job_features
+from autotune.predict.jobs import (
+    JOB_KNOWN,
+    Knowledge,
+    Shuffle,
+    job_features,
+    known_as,
+    told_by_plans,
+)
 from autotune.predict.leaving_out import versions_of
 from autotune.predict.rows import digest_histories, tabulate
 from autotune.record import StudyHistory
@@ -168,6 +176,42 @@ def test_rows_without_a_job_say_so() -> None:
     columns = list(versions[Knowledge.LOG])
     assert all(list(rows) == columns for rows in versions.values())
     assert {c for c in columns if versions[Knowledge.PLANS][c].notna().any()} < set(columns)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, True),
+        ({"rdd_jobs": 2, "jobs": 10, "python_stages": 2, "stages": 10}, True),
+        ({"rdd_jobs": 6, "jobs": 10}, False),
+        ({"python_stages": 6, "stages": 10}, False),
+    ],
+)
+def test_what_plans_tell_nothing_of_is_nobodys_question_with_plans(
+    changes: dict[str, int], told: bool
+) -> None:
+    plain = WorkloadProfile(source=ProfileSource.EVENT_LOG, operators={Operator.SORT: 2})
+    assert told_by_plans(plain.model_copy(update=changes)) is told
+
+
+def test_each_way_to_ask_has_a_model_and_margins_of_its_own() -> None:
+    predictor = fit(with_jobs(), facts_of=facts_of, models=("constant", "extra_trees"))
+    card = predictor.card
+    assert list(card.models) == list(card.margins) == list(card.reach) == list(Knowledge)
+    first = with_jobs()[0]
+    wide = {
+        known: found.model_copy(update={"high": 10.0 * place, "high_if_sure": 10.0 * place})
+        for place, (known, found) in enumerate(card.margins.items(), start=1)
+    }
+    asked = replace(predictor, card=card.model_copy(update={"margins": wide}))
+    highs = [
+        asked.predict(first.profile, first.machine, [config(16)], job=known_as(first.job, known))[
+            0
+        ].high
+        for known in Knowledge
+    ]
+    assert highs == sorted(highs)
+    assert len(set(highs)) == 3
 
 
 def test_a_question_without_a_job_is_not_far_from_what_was_learned_with_jobs() -> None:

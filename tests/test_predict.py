@@ -18,6 +18,7 @@ from autotune.errors import InputError, NoUsableResult
 from autotune.predict import Predictor, regrets
 from autotune.predict import fit as fit_all
 from autotune.predict.features import Kind, config_features, settings_of
+from autotune.predict.jobs import Knowledge
 from autotune.predict.known import best_configs, carried
 from autotune.predict.levels import log_levels
 from autotune.predict.models import TRUSTED_TYPES
@@ -95,11 +96,13 @@ def test_failures_are_foreseen(predictor: Predictor) -> None:
 def test_the_choice_of_the_model_is_told(predictor: Predictor) -> None:
     card = predictor.card
     assert card.grouped_by == "workload"
-    assert set(card.scores) >= {"constant", "extra_trees", "gradient_boosting"}
+    assert card.models == {Knowledge.NOTHING: card.model}
+    scores = card.scores[Knowledge.NOTHING]
+    assert set(scores) >= {"constant", "extra_trees", "gradient_boosting"}
     assert card.model != "constant"
-    assert card.score.regret < card.scores["constant"].regret
+    assert card.score.regret < scores["constant"].regret
     assert card.score.rank_correlation > 0.6
-    assert card.scores["constant"].rank_correlation == 0
+    assert scores["constant"].rank_correlation == 0
     assert card.studies == 6
     assert card.workloads == ("a", "b", "c")
 
@@ -209,11 +212,16 @@ def test_the_unfamiliar_is_named(predictor: Predictor) -> None:
     assert any("data size" in said for said in predictor.unfamiliar(profile(900 * GB), machine()))
 
 
+def regressor(predictor: Predictor) -> str:
+    """Return the file of the model that answers."""
+    return f"regressor-{predictor.card.model}.skops"
+
+
 def test_files_make_the_same_predictor_again(predictor: Predictor) -> None:
     import skops.io
 
     files = predictor.files()
-    trusted = set(skops.io.get_untrusted_types(data=files["regressor.skops"]))
+    trusted = set(skops.io.get_untrusted_types(data=files[regressor(predictor)]))
     assert trusted <= set(TRUSTED_TYPES)
     again = Predictor.from_files(files, facts_of=facts_of)
     asked = (profile(GB // 40), machine(), [config(16), config(400, "512m")])
@@ -239,19 +247,20 @@ def test_of_a_study_only_what_may_be_tried_elsewhere_is_remembered(
     ("changed", "said"),
     [
         ({"card.json": None}, "card.json is missing"),
-        ({"regressor.skops": None}, "regressor.skops is missing"),
+        ({"regressor-{}.skops": None}, r"regressor-.*\.skops is missing"),
         ({"card.json": b"{}"}, "another version"),
         ({"card.json": b"\xff"}, "another version"),
         ({"card.json": b'{"schema_version": 99}'}, "newer autotune"),
         ({"known.json": b"[{}]"}, "another version"),
-        ({"regressor.skops": b"junk"}, r"regressor\.skops can't be loaded"),
+        ({"regressor-{}.skops": b"junk"}, r"regressor-.*\.skops can't be loaded"),
         ({"failure.skops": b"junk"}, r"failure\.skops can't be loaded"),
     ],
 )
 def test_a_model_that_is_none_of_ours(
     predictor: Predictor, changed: dict[str, bytes | None], said: str
 ) -> None:
-    files = {**predictor.files(), **changed}
+    named = {name.format(predictor.card.model): content for name, content in changed.items()}
+    files = {**predictor.files(), **named}
     with pytest.raises(InputError, match=said):
         Predictor.from_files({name: data for name, data in files.items() if data is not None})
 
@@ -388,6 +397,16 @@ def test_what_is_told_was_hardly_ever_slower(studies: int, slower: int, lead: fl
     logs[1 : 10 * slower : 10], truth[1 : 10 * slower : 10] = -0.4, 0.1
     found = margins_of(left_out_table(truth, studies), LeftOut(logs, np.zeros(len(logs))))
     assert found.sure == pytest.approx(lead)
+
+
+def test_what_is_sure_has_an_interval_of_its_own() -> None:
+    logs = promising(30)
+    truth = logs.copy()
+    logs[1:121:10], truth[1:121:10] = -0.06, 0.3  # twelve small leads that came to nothing
+    found = margins_of(left_out_table(truth, 30), LeftOut(logs, np.zeros(300)))
+    assert found.high == pytest.approx(0.36 / NOISE)
+    assert found.sure == pytest.approx(0.06 / NOISE)
+    assert found.high_if_sure == 1.0
 
 
 def test_with_few_studies_the_whole_interval_must_lie_above_no_gain() -> None:

@@ -297,6 +297,6 @@ def test_a_property_outside_of_the_space_is_the_persons_in_every_prediction(
             return super().predict(profile, machine, configs, **options)
 
     fitted = fit(histories, facts_of=facts_of, models=("extra_trees",))
-    watched = Watched(fitted.regressor, fitted.failure, fitted.card, facts_of=facts_of)
+    watched = Watched(fitted.regressors, fitted.failure, fitted.card, facts_of=facts_of)
     ask(watched, histories, today={**BAD, "spark.sql.adaptive.enabled": "false"})
     assert {c.properties["spark.sql.adaptive.enabled"] for c in seen} == {"false"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from autotune.domain import Value
+from autotune.domain import Value, WorkloadProfile
 from autotune.predict.features import Setting
-from autotune.predict.jobs import Knowledge
+from autotune.predict.jobs import Knowledge, knowledge_of
 from autotune.predict.reach import Reach
 
 CARD_VERSION = 2
@@ -54,6 +54,8 @@ class Margins(Value):
     """10th and 90th percentile of log(time) − prediction."""
     sure: float
     """What is predicted to be faster by more than this was hardly ever slower."""
+    high_if_sure: float
+    """As ``high``, where so much is predicted."""
 
 
 class ModelCard(Value):
@@ -62,18 +64,17 @@ class ModelCard(Value):
     schema_version: int = CARD_VERSION
     settings: tuple[Setting, ...]
     columns: tuple[str, ...]
-    model: str
-    scores: dict[str, Score]
+    models: dict[Knowledge, str]
+    """What answers, by what is known of the job, most first; always for ``nothing``."""
+    scores: dict[Knowledge, dict[str, Score]]
     """Of every model that competed."""
     grouped_by: str
     """What was left out as a whole: ``workload``, or ``study`` where there was one workload."""
     margins: dict[Knowledge, Margins]
-    """By what is known of the job; always for ``nothing``."""
     failure_prior: float
     ranges: dict[str, tuple[float, float]]
     """Context feature → smallest and largest value seen in training."""
     reach: dict[Knowledge, Reach]
-    """As ``margins``."""
     rules: RuleScore | None = None
     """``None``: no study tried them."""
     workloads: tuple[str, ...]
@@ -83,7 +84,22 @@ class ModelCard(Value):
     """Workload/study → what it costs there to follow a model that had not seen it."""
     training_hash: str
 
+    def known(self, job: WorkloadProfile | None) -> Knowledge:
+        """Return as what a question about *job* is answered."""
+        knowledge = knowledge_of(job)
+        return knowledge if knowledge in self.models else Knowledge.NOTHING
+
+    @property
+    def most(self) -> Knowledge:
+        """The most that was known of the jobs it was learned from."""
+        return next(knowledge for knowledge in Knowledge if knowledge in self.models)
+
+    @property
+    def model(self) -> str:
+        """What answers where most is known."""
+        return self.models[self.most]
+
     @property
     def score(self) -> Score:
-        """That of the model which was chosen."""
-        return self.scores[self.model]
+        """That of :attr:`model`."""
+        return self.scores[self.most][self.model]

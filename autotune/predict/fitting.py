@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from autotune.domain import Config
-from autotune.predict.card import ModelCard, Regret, RuleScore, Score
+from autotune.predict.card import Margins, ModelCard, Regret, RuleScore, Score
 from autotune.predict.failing import fit_failure
 from autotune.predict.features import (
     FactsOf,
@@ -17,13 +18,10 @@ from autotune.predict.features import (
     matrix,
     settings_of,
 )
-from autotune.predict.jobs import Knowledge, known_as
+from autotune.predict.jobs import Knowledge, known_as, told_by_plans
 from autotune.predict.known import remembered
 from autotune.predict.leaving_out import ask_left_out, folds, taught, versions_of
-from autotune.predict.models import (
-    REGRESSORS,
-    fitted_on,
-)
+from autotune.predict.models import REGRESSORS, fitted_on
 from autotune.predict.predictor import Predictor
 from autotune.predict.reach import Reach, reach_of
 from autotune.predict.rows import (
@@ -38,6 +36,7 @@ from autotune.predict.rows import (
 from autotune.predict.scoring import (
     FAILED_RATIO,
     FAILED_SHARE,
+    LeftOut,
     margins_of,
     regrets,
     score_of,
@@ -82,22 +81,28 @@ def fit(
     models = _sensible(models, table, len(versions))
     reach = {told: _reach(lessons, told) for told in versions}
     outside = {told: apart > 1 for told, (_, apart) in reach.items()}
+    if Knowledge.PLANS in outside:  # what plans don't tell nobody asks about with plans
+        unplanned = [not told_by_plans(lesson.history.job) for lesson in lessons]
+        outside[Knowledge.PLANS] |= np.array(unplanned)
     left_out = ask_left_out(models, table, versions, outside, targets)
-    most = next(iter(versions))  # who asks with less is answered by the same model
-    scored = {name: score_of(table, lessons, left_out[name][most]) for name in models}
-    scores = {name: score for name, (score, _) in scored.items()}
-    chosen = min(models, key=lambda name: _rank(scores[name]))
+    contests = {
+        told: _contest(table, lessons, {name: left_out[name][told] for name in models})
+        for told in versions
+    }
     known = ~np.isnan(targets)
-    fitted = fitted_on(chosen, *taught(versions, known, targets))
-    prepared = [fitted["prepare"].transform(features.to_numpy()) for features in versions.values()]
+    shown = taught(versions, known, targets)
+    winners = sorted({contest.model for contest in contests.values()})
+    fitted = {name: fitted_on(name, *shown) for name in winners}
+    prepare = fitted[winners[0]]["prepare"]  # the same for all
+    prepared = [prepare.transform(features.to_numpy()) for features in versions.values()]
     failure, prior = fit_failure(table, prepared, folds(table))
     card = ModelCard(
         settings=settings,
         columns=tuple(table.features.columns),
-        model=chosen,
-        scores=scores,
+        models={told: contest.model for told, contest in contests.items()},
+        scores={told: contest.scores for told, contest in contests.items()},
         grouped_by=table.grouped_by,
-        margins={told: margins_of(table, part) for told, part in left_out[chosen].items()},
+        margins={told: contest.margins for told, contest in contests.items()},
         failure_prior=prior,
         ranges=_ranges(lessons),
         reach={told: found for told, (found, _) in reach.items()},
@@ -105,21 +110,42 @@ def fit(
         workloads=tuple(sorted({x.history.workload for x in lessons})),
         studies=len(lessons),
         configs=int(known.sum()),
-        study_regrets=dict(zip([x.key for x in lessons], scored[chosen][1], strict=True)),
+        study_regrets=contests[next(iter(versions))].regrets,
         training_hash=hash_of(lessons),
     )
     known = tuple(remembered(lesson.history, lesson.log_times) for lesson in lessons)
     return Predictor(fitted, failure, card, known, facts_of)
 
 
-def _rank(score: Score) -> tuple[int, int, float]:
-    """Return what is least for the best model."""
-    told, all_picks = (round(x / _SAME_REGRET) for x in (score.told_regret, score.regret))
-    return told, all_picks, score.mae_log_time
+@dataclass(frozen=True)
+class _Contest:
+    """Which model answers one way to ask, and how all of them did."""
+
+    model: str
+    scores: dict[str, Score]
+    regrets: dict[str, Regret]
+    """Of the winner, by the key of a study."""
+    margins: Margins
+
+
+def _contest(
+    table: Table, lessons: Sequence[Lessons], left_out: Mapping[str, LeftOut]
+) -> _Contest:
+    scored = {name: score_of(table, lessons, said) for name, said in left_out.items()}
+    scores = {name: score for name, (score, _) in scored.items()}
+
+    def rank(name: str) -> tuple[int, int, float]:
+        score = scores[name]
+        told, all_picks = (round(x / _SAME_REGRET) for x in (score.told_regret, score.regret))
+        return told, all_picks, score.mae_log_time
+
+    model = min(scores, key=rank)
+    regrets = dict(zip([lesson.key for lesson in lessons], scored[model][1], strict=True))
+    return _Contest(model, scores, regrets, margins_of(table, left_out[model]))
 
 
 def left_out_regrets(
-    keys: Sequence[str], histories: Sequence[StudyHistory], model: str
+    keys: Sequence[str], histories: Sequence[StudyHistory], models: Sequence[str]
 ) -> dict[str, Regret]:
     """Return what a model's picks lose in studies that it did not learn from, by their keys.
 
@@ -128,14 +154,14 @@ def left_out_regrets(
     Args:
         keys: Of the studies to be judged on.
         histories: All studies, these among them.
-        model: The kind of model.
+        models: The kinds of models that compete.
     """
     known = {lesson.key: lesson.history for lesson in usable(histories)}
     found: dict[str, Regret] = {}
     for start in range(min(_MOST_REFITS, len(keys))):
         part = keys[start::_MOST_REFITS]
         rest = [history for key, history in known.items() if key not in part]
-        found |= regrets(fit(rest, models=(model,)), [known[key] for key in part])
+        found |= regrets(fit(rest, models=models), [known[key] for key in part])
     return found
 
 

@@ -10,6 +10,7 @@ from autotune.domain import Machine, Operator, ProfileSource, WorkloadProfile
 
 JOB_KNOWN = "job known"
 _MIB = float(1 << 20)
+_MOSTLY = 0.5
 _NOTHING = 1e-3
 """In MiB, or as a ratio: what is added before a logarithm is taken."""
 SCHEDULING_S = 0.005
@@ -54,6 +55,14 @@ def known_as(job: WorkloadProfile | None, knowledge: Knowledge) -> WorkloadProfi
         return job
     source = ProfileSource.PLANS
     return WorkloadProfile(source=source, operators=job.operators, queries=job.queries)
+
+
+def told_by_plans(job: WorkloadProfile | None) -> bool:
+    """Whether plans tell most of what a job does: it is no folder of queries otherwise."""
+    if job is None:
+        return True
+    parts = _part(job.rdd_jobs, job.jobs), _part(job.python_stages, job.stages)
+    return not any(part > _MOSTLY for part in parts)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,11 @@ def pipeline(name: str) -> Pipeline:
 
 def fitted_on(name: str, features: pd.DataFrame, targets: np.ndarray) -> Pipeline:
     """Return a fitted regressor, with its preparation of *features*."""
-    return pipeline(name).fit(features.to_numpy(), targets)
+    found = pipeline(name).fit(features.to_numpy(), targets)
+    if hasattr(found["model"], "L_"):
+        # Rows × rows that only a standard deviation would need, which nobody asks of it.
+        found["model"].L_ = np.empty((0, 0))
+    return found
 
 
 def classifier(copies: int) -> ExtraTreesClassifier:

@@ -19,16 +19,14 @@ from autotune.domain import Config, DatasetProfile, Machine, Value, WorkloadProf
 from autotune.errors import InputError, NewerVersion
 from autotune.predict.card import CARD_VERSION, Margins, ModelCard
 from autotune.predict.features import FactsOf, config_features, context_features, matrix
-from autotune.predict.jobs import Knowledge, knowledge_of
 from autotune.predict.models import TRUSTED_TYPES, ask
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
 
 CARD_FILE = "card.json"
-REGRESSOR_FILE = "regressor.skops"
+REGRESSOR_FILE = "regressor-{}.skops"
 FAILURE_FILE = "failure.skops"
 KNOWN_FILE = "known.json"
-PARTS = (CARD_FILE, REGRESSOR_FILE, FAILURE_FILE, KNOWN_FILE)
 NOISE = 0.08
 """In log(time): two executions of one configuration differ by less in four of five cases."""
 SHIPPED = Path(__file__).parent / "shipped"
@@ -55,8 +53,8 @@ class Prediction(Value):
 class Predictor:
     """(data, machine, configuration) → relative time, interval, probability of failure."""
 
-    regressor: Any
-    """A fitted scikit-learn pipeline over rows of features."""
+    regressors: Mapping[str, Any]
+    """By name of the model, fitted scikit-learn pipelines over rows of features."""
     failure: Any | None
     """A classifier of failure over what the pipeline prepares; ``None``: the same for all."""
     card: ModelCard
@@ -87,18 +85,15 @@ class Predictor:
         if not configs:
             return ()
         table = self.features(profile, machine, [baseline or Config(), *configs], workload, job)
-        prepared = self.regressor["prepare"].transform(table)
-        logs, spread = ask(self.regressor["model"], prepared)
+        known = self.card.known(job)
+        regressor = self.regressors[self.card.models[known]]
+        prepared = regressor["prepare"].transform(table)
+        logs, spread = ask(regressor["model"], prepared)
         failing = self._failure_probabilities(prepared)
         # Not the last digits: two equal rows may differ in them, by their place in the table.
         rows = zip(np.round(logs - logs[0], 9), spread, failing, strict=True)
-        margins = self.margins(job)
+        margins = self.card.margins[known]
         return tuple(_prediction(*row, margins) for row in rows)[1:]
-
-    def margins(self, job: WorkloadProfile | None) -> Margins:
-        """Return how far off predictions are where so much is known of the job."""
-        known = self.card.margins
-        return known.get(knowledge_of(job), known[Knowledge.NOTHING])
 
     def features(
         self,
@@ -121,8 +116,7 @@ class Predictor:
         self, profile: DatasetProfile | None, machine: Machine, job: WorkloadProfile | None
     ) -> float:
         """Return how far a question lies from what was learned from; above 1 is too far."""
-        known = self.card.reach
-        reach = known.get(knowledge_of(job), known[Knowledge.NOTHING])
+        reach = self.card.reach[self.card.known(job)]
         return reach.distance(context_features(profile, machine, "", job))
 
     def unfamiliar(self, profile: DatasetProfile | None, machine: Machine) -> tuple[str, ...]:
@@ -150,7 +144,10 @@ class Predictor:
         """Return the files that make this predictor again: no code in them, no pickle."""
         found = {
             CARD_FILE: self.card.model_dump_json(indent=1).encode(),
-            REGRESSOR_FILE: skops.io.dumps(self.regressor, compression=ZIP_DEFLATED),
+            **{
+                REGRESSOR_FILE.format(name): skops.io.dumps(model, compression=ZIP_DEFLATED)
+                for name, model in self.regressors.items()
+            },
             KNOWN_FILE: _KNOWN.dump_json(self.known),
         }
         if self.failure is not None:
@@ -166,7 +163,7 @@ class Predictor:
         Raises:
             InputError: The files are of another version, or not a predictor's.
         """
-        for name in (CARD_FILE, REGRESSOR_FILE, KNOWN_FILE):
+        for name in (CARD_FILE, KNOWN_FILE):
             if name not in files:
                 raise InputError(f"model: {name} is missing, so it is no predictor; {_RETRAIN}")
         try:
@@ -182,7 +179,9 @@ class Predictor:
         except ValidationError as error:
             raise InputError(f"model: {KNOWN_FILE} is of another version; {_RETRAIN}") from error
         failure = _loaded(files, FAILURE_FILE) if FAILURE_FILE in files else None
-        return cls(_loaded(files, REGRESSOR_FILE), failure, card, known, facts_of)
+        names = sorted(set(card.models.values()))
+        models = {name: _loaded(files, REGRESSOR_FILE.format(name)) for name in names}
+        return cls(models, failure, card, known, facts_of)
 
     @cached_property
     def _failing_class(self) -> int:
@@ -197,13 +196,15 @@ class Predictor:
 
 def _prediction(log_time: float, spread: float, failing: float, margins: Margins) -> Prediction:
     unit = float(doubt(np.array(spread)))
+    lead = -log_time - margins.sure * unit
+    high = margins.high_if_sure if lead > 0 else margins.high
     return Prediction(
         relative_time=math.exp(log_time),
         low=math.exp(log_time + margins.low * unit),
-        high=math.exp(log_time + margins.high * unit),
+        high=math.exp(log_time + high * unit),
         failure_probability=float(failing),
         spread=float(spread),
-        lead=-log_time - margins.sure * unit,
+        lead=lead,
     )
 
 
@@ -233,6 +234,8 @@ def _newer(card: bytes) -> bool:
 
 
 def _loaded(files: Mapping[str, bytes], name: str) -> Any:
+    if name not in files:
+        raise InputError(f"model: {name} is missing, so it is no predictor; {_RETRAIN}")
     try:
         return skops.io.loads(files[name], trusted=list(TRUSTED_TYPES))
     except Exception as error:

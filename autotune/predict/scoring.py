@@ -72,7 +72,8 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
         )
         truth = np.array([costs[digest] for digest in digests])
         far = predictor.distance(history.profile, history.machine, history.job) > 1
-        sure = math.inf if far else predictor.margins(history.job).sure
+        margins = predictor.card.margins[predictor.card.known(history.job)]
+        sure = math.inf if far else margins.sure
         found[lesson.key] = _regret(truth, said, sure)
     return found
 
@@ -124,14 +125,22 @@ def score_of(
 
 
 def _lost(table: Table, lessons: Sequence[Lessons], left_out: LeftOut) -> list[Regret]:
-    sure = margins_of(table, left_out).sure
+    """Return what following costs in each study, by what other groups say is sure enough."""
+    picks = _picks(table, left_out)
+    within = left_out.within()
+    sure = {
+        group: _sure(picks, picks.group != group, table.study[within & (table.group != group)])
+        for group in np.unique(table.group)
+    }
+    high = margins_of(table, left_out).high
     found = []
     for number, lesson in enumerate(lessons):
         costs = cost_of(lesson)
         own = zip(np.flatnonzero(table.study == number), digests_of(lesson), strict=True)
         rows, digests = zip(*[(row, d) for row, d in own if d in costs], strict=True)
         said = LeftOut(left_out.logs[list(rows)], left_out.spread[list(rows)])
-        told = sure if left_out.within()[rows[0]] else math.inf
+        learned = sure[table.group[rows[0]]]
+        told = (high if learned is None else learned) if within[rows[0]] else math.inf
         found.append(_regret(np.array([costs[d] for d in digests]), said, told))
     return found
 
@@ -145,7 +154,8 @@ def margins_of(table: Table, left_out: LeftOut) -> Margins:
     noise between two executions of one configuration is allowed for.
 
     What looks best of many is more often overrated than the others, and it is what people are
-    told: so the upper end holds for the first picks of the left-out studies by themselves too.
+    told: so the upper end holds for the first picks of the left-out studies by themselves too; for
+    those that are sure enough to be told it has an end of its own.
 
     ``sure`` is the least lead with which at most one in twenty studies would have been made over
     5 % slower, one bad study more than was seen counted in (conformal risk control,
@@ -154,31 +164,27 @@ def margins_of(table: Table, left_out: LeftOut) -> Margins:
     they count for less than their number; what is promised is as good as that. Studies that lie
     too far from the others are not asked about, and say nothing here.
     """
+    picks = _picks(table, left_out)
     search = (np.arange(len(left_out.logs)) != table.baseline_row) & left_out.within()
-    # What fails is slower, whatever it would take.
-    costs = np.where(table.failed >= FAILED_SHARE, math.log(FAILED_RATIO), table.log_times)
-    told = search & ~np.isnan(costs)
     residuals = (table.log_times - left_out.logs) / doubt(left_out.spread)
-    timed = told & ~np.isnan(residuals)
+    timed = search & ~np.isnan(residuals)
     if not timed.any():
-        return Margins(low=-1.0, high=1.0, sure=1.0)
+        return Margins(low=-1.0, high=1.0, sure=1.0, high_if_sure=1.0)
     level = _conformal_level(int(timed.sum()))
-    low = np.quantile(residuals[timed], 1 - level, method="lower")
-    high = np.quantile(residuals[timed], level, method="higher")
-    picks = _first_picks(table, left_out, told)
-    of_picks = residuals[[pick for pick in picks if timed[pick]]]
-    if len(of_picks):
-        level = _conformal_level(len(of_picks))
-        high = max(high, np.quantile(of_picks, level, method="higher"))
-    low, high = float(min(low, -1.0)), float(max(high, 1.0))
-    asked = len(np.unique(table.study[left_out.within()]))
-    allowed = math.floor(_SHARE_SLOWER * (asked + 1)) - 1
-    if allowed < 0:
-        return Margins(low=low, high=high, sure=high)
-    lead = -left_out.logs[picks] / doubt(left_out.spread[picks])
-    slower = np.sort(lead[costs[picks] > _SLOWER])[::-1]
-    sure = float(slower[allowed]) if len(slower) > allowed else 0.0
-    return Margins(low=low, high=high, sure=sure)
+    low = float(min(np.quantile(residuals[timed], 1 - level, method="lower"), -1.0))
+    high_of_all = float(max(np.quantile(residuals[timed], level, method="higher"), 1.0))
+
+    def high(chosen: np.ndarray) -> float:
+        few = residuals[picks.rows[chosen & timed[picks.rows]]]
+        if not len(few):
+            return high_of_all
+        outer = np.quantile(few, _conformal_level(len(few)), method="higher")
+        return max(high_of_all, float(outer))
+
+    every = np.ones(len(picks.rows), dtype=bool)
+    learned = _sure(picks, every, table.study[left_out.within()])
+    sure = high(every) if learned is None else learned
+    return Margins(low=low, high=high(every), sure=sure, high_if_sure=high(picks.lead > sure))
 
 
 def _conformal_level(count: int) -> float:
@@ -186,12 +192,44 @@ def _conformal_level(count: int) -> float:
     return float(min(1.0, np.ceil((count + 1) * 0.9) / count))
 
 
-def _first_picks(table: Table, left_out: LeftOut, told: np.ndarray) -> list[int]:
-    """Return the rows that would have been picked first, of the studies where any would be."""
+@dataclass(frozen=True)
+class _Picks:
+    """What would have been picked first, of the studies where any would be: one each."""
+
+    rows: np.ndarray
+    lead: np.ndarray
+    """Predicted gain, in units of doubt."""
+    slower: np.ndarray
+    """Whether it was over 5 % slower."""
+    group: np.ndarray
+
+
+def _picks(table: Table, left_out: LeftOut) -> _Picks:
+    # What fails is slower, whatever it would take.
+    costs = np.where(table.failed >= FAILED_SHARE, math.log(FAILED_RATIO), table.log_times)
+    search = (np.arange(len(left_out.logs)) != table.baseline_row) & left_out.within()
+    told = search & ~np.isnan(costs)
     found = []
     for study in np.unique(table.study[told]):
         rows = np.flatnonzero(told & (table.study == study))
         best = int(rows[np.argmin((left_out.logs + left_out.spread)[rows])])
         if left_out.logs[best] < math.log(1 - SMALLEST_GAIN):
             found.append(best)
-    return found
+    picked = np.array(found, dtype=int)
+    lead = -left_out.logs[picked] / doubt(left_out.spread[picked])
+    return _Picks(picked, lead, costs[picked] > _SLOWER, table.group[picked])
+
+
+def _sure(picks: _Picks, chosen: np.ndarray, asked: np.ndarray) -> float | None:
+    """Return the lead that was hardly ever misleading; ``None``: there are too few studies.
+
+    Args:
+        picks: Of all studies.
+        chosen: Which of them count.
+        asked: The studies of which they are some, any number of times.
+    """
+    allowed = math.floor(_SHARE_SLOWER * (len(np.unique(asked)) + 1)) - 1
+    if allowed < 0:
+        return None
+    slower = np.sort(picks.lead[chosen & picks.slower])[::-1]
+    return float(slower[allowed]) if len(slower) > allowed else 0.0

@@ -27,7 +27,8 @@ _FAILURE_MARGIN = 0.03
 _SPREAD_WEIGHT = 1.0
 _UNTRIED = 0.03
 """In log(time): what a model finds by looking at many is partly luck."""
-_NO_EFFECT = 0.005
+_NO_EFFECT = 0.02
+"""Of the time, all changes that are taken back together: far less than can be measured."""
 _SOURCES = 5
 _ROUNDS = 2
 _LEADERS = 3

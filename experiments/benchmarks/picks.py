@@ -20,7 +20,7 @@ from sklearn.ensemble import RandomForestRegressor
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor, fit
 from autotune.predict.features import context_features
-from autotune.predict.jobs import Knowledge, known_as
+from autotune.predict.jobs import Knowledge, known_as, told_by_plans
 from autotune.recommendation.outside import did_well
 from autotune.recommendation.ranking import preferred, verdict
 from autotune.record import StudyHistory
@@ -130,7 +130,9 @@ def ours(
         ranked = [names[place] for place in order]
         history = group.history
         job = known_as(history.job, knowledge)
-        if predictor.distance(history.profile, history.machine, job) > 1:
+        if knowledge is Knowledge.PLANS and not told_by_plans(history.job):
+            first = BASELINE  # nobody can ask
+        elif predictor.distance(history.profile, history.machine, job) > 1:
             rules = predictor.card.rules
             follow = rules is not None and did_well(rules) and EXPERT in names
             first = EXPERT if follow else BASELINE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autotune.corpus import read_corpus
 from autotune.predict import fit
-from autotune.predict.predictor import PARTS, SHIPPED
+from autotune.predict.predictor import SHIPPED
 from autotune.predict.rows import OURS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -39,17 +39,19 @@ def main() -> None:
     if size > MOST_BYTES:
         parser.error(f"the predictor has {size:,} bytes, more than {MOST_BYTES:,}")
     options.to.mkdir(exist_ok=True)
-    for name in PARTS:
-        (options.to / name).unlink(missing_ok=True)
+    for path in [*options.to.glob("*.json"), *options.to.glob("*.skops")]:
+        path.unlink()
     for name, content in files.items():
         (options.to / name).write_bytes(content)
     card = predictor.card
-    for name, score in card.scores.items():
-        mark = "  <- chosen" if name == card.model else ""
-        print(
-            f"{name:<18} regret {score.told_regret:6.1%} if sure, {score.regret:6.1%} of all picks"
-            f"  rank {score.rank_correlation:5.2f}  error {score.mae_log_time:.3f}{mark}"
-        )
+    for told, chosen in card.models.items():
+        print(f"known of the job: {told}")
+        for name, score in card.scores[told].items():
+            mark = "  <- chosen" if name == chosen else ""
+            print(
+                f"  {name:<18} regret {score.told_regret:6.1%} if sure, {score.regret:6.1%} of "
+                f"all  rank {score.rank_correlation:5.2f}  error {score.mae_log_time:.3f}{mark}"
+            )
     print(f"{card.studies} studies, {card.configs} configurations, {card.training_hash}")
     print(f"{size:,} bytes in {options.to}")
 
