@@ -27,6 +27,8 @@ CARD_FILE = "card.json"
 REGRESSOR_FILE = "regressor-{}.skops"
 FAILURE_FILE = "failure.skops"
 KNOWN_FILE = "known.json"
+PARTS = (CARD_FILE, REGRESSOR_FILE.format("*"), FAILURE_FILE, KNOWN_FILE)
+"""All that a predictor may have, as patterns of names."""
 NOISE = 0.08
 """In log(time): two executions of one configuration differ by less in four of five cases."""
 SHIPPED = Path(__file__).parent / "shipped"

@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
-import os
 import random
 import statistics
 import subprocess
@@ -59,11 +59,11 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=400)
     parser.add_argument("--trials", type=int, default=10_000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    # There, since nothing of what is tuned elsewhere is to be read; and back before it is gone.
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         data = Path(name) / "table"
         data.mkdir()
         large(data, options.megabytes)
-        os.chdir(name)  # nothing of what is tuned elsewhere is read
         print(f"cold  {shown([cold(data) for _ in range(options.rounds)])}")
         print(f"warm  {shown(warm())}")
         register(Path(name))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autotune.corpus import read_corpus
 from autotune.predict import fit
-from autotune.predict.predictor import SHIPPED
+from autotune.predict.predictor import PARTS, SHIPPED
 from autotune.predict.rows import OURS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -39,7 +39,7 @@ def main() -> None:
     if size > MOST_BYTES:
         parser.error(f"the predictor has {size:,} bytes, more than {MOST_BYTES:,}")
     options.to.mkdir(exist_ok=True)
-    for path in [*options.to.glob("*.json"), *options.to.glob("*.skops")]:
+    for path in [path for part in PARTS for path in options.to.glob(part)]:
         path.unlink()
     for name, content in files.items():
         (options.to / name).write_bytes(content)
