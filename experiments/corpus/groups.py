@@ -59,7 +59,7 @@ etl-S-two-workers         caching-M-two-cores       tpch-S-two-cores
 partitions-M-one-core     skew-S-two-workers        udf-M-two-cores
 rdd-M-one-core            ingest-M-one-core         clicks-M-two-workers
 joins-M-one-core          sort-M-two-workers        graph-M-one-core
-features-ml-M-two-cores   als-M-two-workers         aggregations-M-one-core
+features-ml-M-two-cores   als-M-two-cores           aggregations-M-one-core
 etl-M-two-cores           caching-S-two-workers
 
 partitions-L-two-cores    skew-L-one-core           udf-L-two-cores
