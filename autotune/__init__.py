@@ -107,7 +107,7 @@ def profile(
 def train(
     tracking_uri: str = "sqlite:///mlruns/mlflow.db", *, replace: bool = False
 ) -> TrainResult:
-    """Fit the predictor on all published studies and register it in MLflow.
+    """Fit the predictor on the corpus and all published studies; register it in MLflow.
 
     Args:
         tracking_uri: where the studies are published.
@@ -130,7 +130,7 @@ def recommend(
     eventlog: str | Path | None = None,
     sql: str | Path | None = None,
     space: str = "default",
-    master: str = "local[*]",
+    master: str | None = None,
     spark_home: str | None = None,
     tracking_uri: str = "sqlite:///mlruns/mlflow.db",
     conf: Mapping[str, str] | None = None,
@@ -143,10 +143,12 @@ def recommend(
         eventlog: log of an earlier execution of the job, wherever that was.
         sql: the job is this folder of queries over the tables in *data*; Spark only plans them.
         space: a shipped space or a file.
-        master: where the job will run.
+        master: where the job will run; ``None``: as ``spark-defaults.conf`` says, or else all of
+            this machine.
         spark_home: of the Spark that will run it.
         tracking_uri: where your studies are published and your predictor is registered, if any.
-        conf: what the job runs with today; ``None``: what earlier studies started from.
+        conf: what the job runs with today, over what the execution of the log ran with. With
+            neither: what earlier studies started from.
 
     Raises:
         InputError: the data, the log, the space or the master is wrong.
@@ -157,12 +159,19 @@ def recommend(
     from autotune.recommendation import recommend as run
 
     paths = [data] if isinstance(data, str | Path) else data or ()
+    properties = dict(conf or {})
+    usual = properties.pop("spark.master", None)
     about = inquire(
         paths if isinstance(paths, DatasetProfile) else [str(each) for each in paths],
         eventlog=None if eventlog is None else str(eventlog),
         sql=None if sql is None else str(sql),
         space=space,
-        master=master,
+        master=master or usual,
         spark_home=spark_home,
     )
-    return run(about, workload=workload, tracking_uri=tracking_uri, conf=conf)
+    return run(
+        about,
+        workload=workload,
+        tracking_uri=tracking_uri,
+        conf=None if conf is None else properties,
+    )

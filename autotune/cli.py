@@ -11,8 +11,11 @@ import click
 
 from autotune.cli_data import data, profile, workloads
 from autotune.cli_options import (
+    column_option,
     form_option,
+    max_files_option,
     print_result,
+    sample_rows_option,
     spark_home_option,
     storage_option,
     tracking_option,
@@ -192,7 +195,7 @@ def export(study: str, target: str, full: bool, rollback: bool, storage: str) ->
 @tracking_option
 @form_option
 def train(replace: bool, tracking_uri: str, form: str) -> int:
-    """Fit the predictor on all published studies and register it in MLflow."""
+    """Fit the predictor on the corpus and all published studies; register it in MLflow."""
     from autotune.training import train as run
 
     result = run(tracking_uri, replace=replace)
@@ -208,8 +211,13 @@ def train(replace: bool, tracking_uri: str, form: str) -> int:
 @click.option("--sql", help="The job is this folder of queries over the tables in --data.")
 @click.option("--workload", help="What the job is called in earlier studies.")
 @click.option("--space", "space_name", default="default", show_default=True)
-@click.option("--master", default="local[*]", show_default=True)
+@click.option(
+    "--master", help="Where it will run.  [default: as spark-defaults.conf says, else local[*]]"
+)
 @click.option("--conf", multiple=True, metavar="K=V", help="What the job runs with today.")
+@sample_rows_option
+@max_files_option
+@column_option
 @spark_home_option
 @tracking_option
 @form_option
@@ -219,8 +227,11 @@ def recommend(
     sql: str | None,
     workload: str | None,
     space_name: str,
-    master: str,
+    master: str | None,
     conf: tuple[str, ...],
+    sample_rows: int,
+    max_files: int,
+    columns: tuple[str, ...],
     spark_home: str | None,
     tracking_uri: str,
     form: str,
@@ -230,12 +241,23 @@ def recommend(
     from autotune.inquiry import inquire
 
     today = pairs_of(conf)
+    properties = dict(today)
     about = inquire(
-        paths, eventlog=eventlog, sql=sql, space=space_name, master=master, spark_home=spark_home
+        paths,
+        eventlog=eventlog,
+        sql=sql,
+        space=space_name,
+        master=master or properties.pop("spark.master", None),
+        spark_home=spark_home,
+        sample_rows=sample_rows,
+        max_files=max_files,
+        columns=columns,
     )
     from autotune.recommendation import recommend as run  # takes seconds: after all checks
 
-    answer = run(about, workload=workload, tracking_uri=tracking_uri, conf=today or None)
+    answer = run(
+        about, workload=workload, tracking_uri=tracking_uri, conf=properties if conf else None
+    )
     said, secrets = answer.model_dump(mode="json"), Secrets(today)
     print_result(form, secrets.scrub(answer.to_text()), secrets.scrubbed(said))
     return 0

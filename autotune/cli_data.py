@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from autotune.cli_options import form_option, print_result, spark_home_option
+from autotune.cli_options import (
+    column_option,
+    form_option,
+    max_files_option,
+    print_result,
+    sample_rows_option,
+    spark_home_option,
+)
 
 
 @click.command()
@@ -64,21 +71,9 @@ def data(
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--sample-rows",
-    type=click.IntRange(min=100),
-    default=100_000,
-    show_default=True,
-    help="Rows whose values are looked at.",
-)
-@click.option(
-    "--max-files",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="Files that are looked into; of more, rows are estimated.",
-)
-@click.option("--column", "columns", multiple=True, metavar="NAME", help="Look at this one only.")
+@sample_rows_option
+@max_files_option
+@column_option
 @form_option
 def profile(
     paths: tuple[str, ...],

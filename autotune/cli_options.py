@@ -33,6 +33,23 @@ spark_home_option = click.option(
     envvar="AUTOTUNE_SPARK_HOME",
     help="The Spark to use; else SPARK_HOME, else the installed pyspark's.",
 )
+sample_rows_option = click.option(
+    "--sample-rows",
+    type=click.IntRange(min=100),
+    default=100_000,
+    show_default=True,
+    help="Rows whose values are looked at.",
+)
+max_files_option = click.option(
+    "--max-files",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Files that are looked into; of more, rows are estimated.",
+)
+column_option = click.option(
+    "--column", "columns", multiple=True, metavar="NAME", help="Look at this one only."
+)
 
 
 def print_result(form: str, text: str, data: object) -> None:

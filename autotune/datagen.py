@@ -63,6 +63,10 @@ def make_data(
         InputError: no such data, a number that does not fit, or a folder that holds other things.
         EnvironmentFault: a generator is missing or fails, or the place can't be written to.
     """
+    if size is not None and (rows is not None or scale is not None):
+        other = "rows" if rows is not None else "scale"
+        message = f"data: {name}: size and {other} both say how much; leave one out"
+        raise InputError(message)
     if name == "tpch":
         if rows is not None or options:
             wrong = "rows" if rows is not None else "options"
@@ -189,7 +193,7 @@ def _generate(
         dataset.program,
         [*options, "--to", str(making)],
         doing=f"data: {name}: the generator",
-        hint="try fewer rows",
+        hint="try fewer rows" + (" or other options" if dataset.settable else ""),
     )
     _name_parts(making)
 

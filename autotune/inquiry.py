@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import dropwhile
 
 from autotune.dataset import profile_dataset
 from autotune.dataset.files import local_path
 from autotune.domain import DatasetProfile, Machine, WorkloadProfile
-from autotune.errors import InputError
+from autotune.errors import AutotuneError, InputError
 from autotune.machine import detect_machine
 from autotune.pathtext import path_of
-from autotune.space import Space
+from autotune.space import Parameter, Space, mode_of
+from autotune.space.units import read_number
 from autotune.spacefile import load_space
-from autotune.spark.eventlog import summarise
+from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.explain import explain_queries
 from autotune.spark.installation import Installation, find_installation, spark_defaults
+
+_SHOWN = 120
+_CORES = "spark.executor.cores"
+_SPARKS_OPTION = re.compile(
+    r"-XX:\+IgnoreUnrecognizedVMOptions|--add-modules=jdk\.incubator\.vector"
+    r"|--add-opens=java\.base/(java\.(lang|lang\.invoke|lang\.reflect|io|net|nio|util"
+    r"|util\.concurrent|util\.concurrent\.atomic)|jdk\.internal\.ref"
+    r"|sun\.(nio\.ch|nio\.cs|security\.action|util\.calendar))=ALL-UNNAMED"
+    r"|--add-opens=java\.security\.jgss/sun\.security\.krb5=ALL-UNNAMED"
+    r"|-Djava\.net\.preferIPv6Addresses=\w+|-Djdk\.reflect\.useDirectMethodHandle=false"
+    r"|-Dio\.netty\.(tryReflectionSetAccessible=true|allocator\.type=pooled"
+    r"|handler\.ssl\.defaultEndpointVerificationAlgorithm=NONE)"
+    r"|--sun-misc-unsafe-memory-access=allow|--enable-native-access=ALL-UNNAMED"
+)
+"""What Spark puts before them, in any of its versions: ``JavaModuleOptions`` in its sources."""
+_LOCAL_SLOTS = re.compile(r"local\[\s*(\d+)")
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,10 @@ class Inquiry:
     space: Space
     spark_defaults: Mapping[str, str]
     """What the installation's ``spark-defaults.conf`` sets."""
+    logged: Mapping[str, str] | None = None
+    """What the execution of the log ran with, of what the space may change."""
+    cautions: tuple[str, ...] = ()
+    """What makes the log or the queries tell less than the whole job does."""
 
 
 def inquire(
@@ -36,8 +59,11 @@ def inquire(
     eventlog: str | None = None,
     sql: str | None = None,
     space: str = "default",
-    master: str = "local[*]",
+    master: str | None = None,
     spark_home: str | None = None,
+    sample_rows: int = 100_000,
+    max_files: int = 1000,
+    columns: Sequence[str] = (),
 ) -> Inquiry:
     """Read all that is asked about.
 
@@ -47,8 +73,12 @@ def inquire(
         eventlog: A log of an earlier execution of the job, wherever that was: tells what it does.
         sql: The job is this folder of queries over the tables in *data*; Spark only plans them.
         space: What may be changed: a shipped space or a file.
-        master: Where the job will run.
+        master: Where the job will run; ``None``: what ``spark-defaults.conf`` says, or else all
+            of this machine.
         spark_home: Of the Spark that will run it.
+        sample_rows: As ``profile_dataset`` takes it, like the next two.
+        max_files: See there.
+        columns: See there.
 
     Raises:
         InputError: The data, the log, the queries, the space or the master is wrong.
@@ -63,27 +93,93 @@ def inquire(
         raise InputError(f"recommend: --sql {message}")
     if known is None and not paths and eventlog is None:
         raise InputError("recommend: nothing to go by; name the data with --data, or --eventlog")
-    profile = profile_dataset(paths) if paths else known
-    installation = find_installation(spark_home)
-    job = _logged(eventlog) if eventlog is not None else None
     if sql is not None:
-        job = _planned(sql, paths[0], installation)
+        _check_queries(sql, paths[0])
+    profile = known
+    if paths:
+        profile = profile_dataset(
+            paths, sample_rows=sample_rows, max_files=max_files, columns=columns
+        )
+    installation = find_installation(spark_home)
+    defaults = spark_defaults(installation)
+    machine, cautions = _machine(master, defaults.get("spark.master"), installation)
     found = load_space(space, spark_version=installation.spark_version)
-    machine = detect_machine(master, installation)
-    return Inquiry(profile, job, machine, found, spark_defaults(installation))
+    about = Inquiry(profile, None, machine, found, defaults, cautions=cautions)
+    if eventlog is not None:
+        return _with_log(about, eventlog)
+    if sql is not None:
+        queries, tables = path_of(sql, where="sql"), local_path(paths[0])
+        job, more = explain_queries(installation, queries=queries, tables=tables)
+        return replace(about, job=job, cautions=(*cautions, *more))
+    return about
 
 
-def _logged(eventlog: str) -> WorkloadProfile:
-    found = summarise(path_of(eventlog, where="eventlog")).profile
-    if found is None:
+def _machine(
+    named: str | None, usual: str | None, installation: Installation
+) -> tuple[Machine, tuple[str, ...]]:
+    """Return the machine that is asked about; of a usual one that is out of reach, this one."""
+    if named is None and usual is not None:
+        try:
+            return detect_machine(usual, installation), ()
+        except AutotuneError as error:
+            caution = f"this is about local[*], see --master: spark-defaults.conf says {error}"
+            return detect_machine("local[*]", installation), (caution,)
+    return detect_machine(named or "local[*]", installation), ()
+
+
+def _with_log(about: Inquiry, eventlog: str) -> Inquiry:
+    log = summarise(path_of(eventlog, where="eventlog"))
+    if log.profile is None:
         message = f"eventlog {eventlog}: no task ended in it"
         raise InputError(f"{message}; name the log of a whole execution")
-    return found
+    ran: dict[str, str] = {}
+    cautions = [*about.cautions, *_log_cautions(log, about.machine)]
+    for parameter in about.space.parameters:
+        name = parameter.name
+        text = _set_by_person(name, log.effective.get(name, "")) if parameter.is_property else ""
+        if text and _too_large(parameter, text, about.machine):
+            # Whoever took it for a start here would have nothing that starts.
+            cautions.append(f"{name} is {text} in the log, more than there is here")
+        elif text:
+            ran[name] = text
+    return replace(about, job=log.profile, logged=ran, cautions=tuple(cautions))
 
 
-def _planned(sql: str, tables: str, installation: Installation) -> WorkloadProfile:
+def _too_large(parameter: Parameter, text: str, machine: Machine) -> bool:
+    value = read_number(text, parameter.type, parameter.bare_unit)
+    if parameter.of == "memory":
+        return value is not None and value > machine.memory_bytes
+    return parameter.name == _CORES and value is not None and value > machine.cores_per_executor
+
+
+def _set_by_person(name: str, effective: str) -> str:
+    """Return a value without the options that Spark puts before the person's."""
+    if not name.endswith("extraJavaOptions"):
+        return effective
+    return " ".join(dropwhile(_SPARKS_OPTION.fullmatch, effective.split()))
+
+
+def _log_cautions(log: LogSummary, machine: Machine) -> Iterator[str]:
+    if log.failure is not None:
+        said = " ".join(log.failure.split())[:_SHOWN]
+        yield f"the execution of the log failed ({said}), so the log tells of a part of the job"
+    elif not log.ended:
+        yield "the log has no end, so it tells of a part of the job"
+    if log.ignored_lines:
+        yield f"{log.ignored_lines:,} of {log.lines:,} lines of the log could not be read"
+    master = log.effective.get("spark.master", machine.master)
+    slots = _LOCAL_SLOTS.match(master)
+    other = mode_of(master) is not mode_of(machine.master)
+    if other or (slots and int(slots[1]) != machine.slots):
+        yield f"the log is of {master}, and this is about {machine.master}: see --master"
+
+
+def _check_queries(sql: str, tables: str) -> None:
     queries = path_of(sql, where="sql")
     if not sorted(queries.glob("*.sql")):
         message = f"sql: '{queries}' holds no .sql file; name a folder of queries"
         raise InputError(message)
-    return explain_queries(installation, queries=queries, tables=local_path(tables))
+    folder = local_path(tables)
+    if folder.exists() and not folder.is_dir():
+        message = f"data: '{folder}' is a file; name the folder that the tables are in"
+        raise InputError(message)

@@ -37,6 +37,7 @@ HASH_TAG = "autotune.training_hash"
 PREDICTOR_TAG = "autotune.predictor"
 """What was learned, by which version: another one may learn otherwise from the same."""
 SHIPPED_NAME = "the one that comes with autotune"
+_NOTHING_NEW = "nothing new to learn from"
 _REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "scipy")
 
 
@@ -110,7 +111,8 @@ def train(
             none at all, the predictor that comes with autotune is not compared with either.
 
     Raises:
-        NoUsableResult: There is too little history, or nothing that the champion does not know.
+        NoUsableResult: There is too little history, or no own study to learn from while
+            a predictor is registered already.
         NewerVersion: The champion was made by a newer autotune, so it can't be compared.
         EnvironmentFault: MLflow does not answer, or the champion's files are out of reach.
     """
@@ -121,7 +123,7 @@ def train(
     reigning = Reigning(None, "", "as was asked") if replace else _reigning(ledger, shipped)
     if lent and not usable(own):
         if not shipped or reigning.name not in ("", SHIPPED_NAME):
-            raise NoUsableResult(_nothing_new(ledger, len(own)))
+            raise NoUsableResult(f"{_NOTHING_NEW}: {_no_lesson(ledger, len(own))}")
         return _without_own(ledger, Predictor.from_files(shipped), len(own), replace=replace)
     predictor = fit([*own, *lent])
     promote, reason = True, reigning.note
@@ -151,18 +153,17 @@ def _without_own(
 ) -> TrainResult:
     """Register the predictor that came with autotune, unless just that is registered already."""
     if _is_champion(ledger, shipped) and not replace:
-        raise NoUsableResult(_nothing_new(ledger, studies))
-    reason = "it came with autotune, and no study of your own is published yet"
+        raise NoUsableResult(f"{_NOTHING_NEW}: {_no_lesson(ledger, studies)}")
+    reason = f"it came with autotune, and {_no_lesson(ledger, studies)}"
     return _registered(ledger, shipped, promote=True, reason=reason, shipped=True)
 
 
-def _nothing_new(ledger: Ledger, studies: int) -> str:
-    found = f"none of your {studies} published studies has" if studies else "no study with"
-    return (
-        f"nothing new to learn from: {found} a measured baseline and another configuration "
-        f"that succeeded in {without_login(ledger.tracking_uri)}, streams at a pace of their own "
-        "aside: tune a job with `autotune tune`"
-    )
+def _no_lesson(ledger: Ledger, studies: int) -> str:
+    found = "no study of your own is published"
+    if studies:
+        found = f"none of your {studies} studies (streams at a pace of their own aside) has a "
+        found += "measured baseline and another configuration that succeeded"
+    return f"{found} in {without_login(ledger.tracking_uri)}: tune a job with `autotune tune`"
 
 
 def _registered(
@@ -182,7 +183,7 @@ def _registered(
         configs=card.configs,
         workloads=card.workloads,
         training_hash=card.training_hash,
-        tracking_uri=ledger.tracking_uri,
+        tracking_uri=without_login(ledger.tracking_uri),
     )
 
 

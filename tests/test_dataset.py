@@ -221,6 +221,7 @@ WRONG: dict[str, tuple[bytes | None, str]] = {
     "not.csv.gz": (b"a,b\n1,2\n", "not a readable text file"),
     "x.csv.snappy": (b"abc", "can't be profiled"),
     "long.csv": (b"a" * (9 << 20), "more than 8 MB"),
+    "cell.csv": (b"a" * 200_000 + b"\n1\n", "its first line is none of a table"),
     "long.json": (b'{"a": "' + b"b" * (9 << 20), "more than 8 MB"),
 }
 
@@ -257,6 +258,20 @@ def test_wrong_folders_and_addresses(tmp_path: Path) -> None:
         profile_dataset(str(tmp_path), sample_rows=0)
     with pytest.raises(InputError, match="neither"):
         profile_dataset("/dev/null")
+
+
+def test_notes_beside_a_table_are_no_table(tmp_path: Path) -> None:
+    pq.write_table(trips(10), tmp_path / "part-0.parquet")
+    (tmp_path / "README").write_text("Trips of a day.\nAsk before use.\n")
+    (tmp_path / "notes.txt").write_text("none\n")
+    assert (profile_dataset(str(tmp_path)).rows, profile_dataset(str(tmp_path)).files) == (10, 1)
+    (tmp_path / "README").unlink()
+    (tmp_path / "part-2").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="mixes csv and parquet"):
+        profile_dataset(str(tmp_path))
+    (tmp_path / "part-2").unlink()
+    (tmp_path / "part-1").write_bytes((tmp_path / "part-0.parquet").read_bytes())
+    assert profile_dataset(str(tmp_path)).rows == 20, "a table without an ending is one"
 
 
 def test_without_permission(tmp_path: Path) -> None:

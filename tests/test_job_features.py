@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from autotune.predict.jobs import (
     known_as,
     told_by_plans,
 )
-from autotune.predict.leaving_out import versions_of
+from autotune.predict.leaving_out import taught, versions_of
 from autotune.predict.rows import digest_histories, tabulate
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
@@ -176,6 +177,20 @@ def test_rows_without_a_job_say_so() -> None:
     columns = list(versions[Knowledge.LOG])
     assert all(list(rows) == columns for rows in versions.values())
     assert {c for c in columns if versions[Knowledge.PLANS][c].notna().any()} < set(columns)
+
+
+def test_of_few_rows_each_is_learned_in_every_way_and_of_many_in_one() -> None:
+    def shown(count: int) -> tuple[np.ndarray, np.ndarray]:
+        ways = [np.column_stack([np.full(count, way), np.arange(count)]) for way in range(3)]
+        return taught(ways, np.arange(count) % 2 == 0, np.arange(count) * 10.0)
+
+    rows, targets = shown(10)
+    assert sorted(map(tuple, rows)) == [(way, row) for way in range(3) for row in range(0, 10, 2)]
+    assert list(targets) == list(rows[:, 1] * 10)
+    rows, targets = shown(30_000)
+    assert sorted(rows[:, 1]) == list(range(0, 30_000, 2))
+    assert list(np.bincount(rows[:, 0].astype(int))) == [5000, 5000, 5000]
+    assert list(targets) == list(rows[:, 1] * 10)
 
 
 @pytest.mark.parametrize(

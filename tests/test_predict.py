@@ -22,9 +22,9 @@ from autotune.predict.jobs import Knowledge
 from autotune.predict.known import best_configs, carried
 from autotune.predict.levels import log_levels
 from autotune.predict.models import TRUSTED_TYPES
-from autotune.predict.predictor import NOISE
 from autotune.predict.rows import Table, digest_histories, hash_of, tabulate
 from autotune.predict.scoring import LeftOut, margins_of, score_of
+from autotune.predict.telling import NOISE
 from autotune.record import Cause, Origin, PastTrial, Purpose, Status, StudyHistory
 from past_studies import (
     AQE,
@@ -209,7 +209,13 @@ def test_the_unfamiliar_is_named(predictor: Predictor) -> None:
         said for said in predictor.unfamiliar(profile(GB // 40), machine(64)) if "slots" in said
     ]
     assert "64 is above" in slots
-    assert any("data size" in said for said in predictor.unfamiliar(profile(900 * GB), machine()))
+    (size,) = [
+        said
+        for said in predictor.unfamiliar(profile(900 * GB), machine())
+        if said.startswith("data size ") and "slot" not in said
+    ]
+    assert size.startswith("data size 900.0 GiB is above what was learned from (")
+    assert size.endswith(" MiB)")
 
 
 def regressor(predictor: Predictor) -> str:

@@ -46,9 +46,13 @@ def predictor_of(ratio: float | None) -> Predictor:
 
 
 def ask(
-    predictor: Predictor, data: DatasetProfile, where: Machine, job: WorkloadProfile | None = None
+    predictor: Predictor,
+    data: DatasetProfile,
+    where: Machine,
+    job: WorkloadProfile | None = None,
+    today: dict[str, str] = BAD,
 ) -> Recommendation:
-    return answer(predictor, data, where, SPACE, today=BAD, job=job)
+    return answer(predictor, data, where, SPACE, today=today, job=job)
 
 
 def test_what_is_near_is_answered_by_the_model() -> None:
@@ -71,6 +75,14 @@ def test_what_is_far_gets_the_rules_if_these_did_well() -> None:
     text = found.to_text()
     assert "Unlike" in text or "unlike" in text
     assert "% time" not in text  # no effect of a single property is claimed
+
+
+def test_what_rules_bring_is_not_claimed_to_who_keeps_some_of_them() -> None:
+    far = profile(5000 * GB), machine(512, 4000 * GB)
+    found = ask(predictor_of(0.8), *far, today={PARTITIONS: "32768"})
+    assert not found.keep_default
+    assert (found.predicted_speedup, found.low) == (1.0, 1.0)
+    assert "is not known, since you keep some of them already" in found.reason
 
 
 @pytest.mark.parametrize("ratio", [None, 1.2, 0.99])

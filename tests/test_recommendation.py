@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from autotune.domain import Config, DatasetProfile, Machine
+from autotune.domain import Config, DatasetProfile, Machine, ProfileSource, WorkloadProfile
 from autotune.predict import Prediction, Predictor, fit
 from autotune.recommendation import Recommendation, answer, starting_point
+from autotune.recommendation.asking import known_job
 from autotune.recommendation.candidates import candidates, transferred
 from autotune.recommendation.ranking import verdict
 from autotune.record import Purpose, Status, StudyHistory
@@ -42,6 +43,7 @@ SPACE = Space.model_validate(
     }
 )  # fmt: skip
 BAD = {PARTITIONS: "2000"}
+JOB = WorkloadProfile(source=ProfileSource.EVENT_LOG, duration_s=20.0)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,7 @@ def ask(
     where: Machine | None = None,
     today: dict[str, str] | None = None,
     workload: str | None = "a",
+    job: WorkloadProfile | None = None,
 ) -> Recommendation:
     return answer(
         predictor,
@@ -74,6 +77,7 @@ def ask(
         histories=histories,
         today=BAD if today is None else today,
         workload=workload,
+        job=job,
     )
 
 
@@ -160,8 +164,9 @@ def test_what_would_fail_is_not_recommended(
 def test_cautions_name_what_is_unfamiliar(
     predictor: Predictor, histories: tuple[StudyHistory, ...]
 ) -> None:
-    assert ask(predictor, histories).cautions == ()
-    assert any("--eventlog" in said for said in ask(predictor, histories, workload=None).cautions)
+    (unknown,) = ask(predictor, histories).cautions
+    assert "--eventlog" in unknown
+    assert ask(predictor, histories, job=JOB).cautions == ()
     assert any("'new'" in said for said in ask(predictor, histories, workload="new").cautions)
     far = ask(predictor, histories, data=profile(900 * GB), where=machine(64, 512 * GB))
     assert any("data size" in said for said in far.cautions)
@@ -244,6 +249,34 @@ def test_the_starting_point_is_the_most_telling_one(histories: tuple[StudyHistor
     assert starting_point([*histories, other], None, None) == ({}, "Spark's defaults")
     assert starting_point([*histories, other], "z", None)[0] == {PARTITIONS: "8"}
     assert starting_point([], None, None) == ({}, "Spark's defaults")
+
+
+def test_what_the_execution_of_a_log_ran_with_is_the_starting_point(
+    histories: tuple[StudyHistory, ...],
+) -> None:
+    logged = {PARTITIONS: "7", MEMORY: "3g"}
+    said = "what the execution of the log ran with"
+    assert starting_point(histories, "a", None, logged) == (logged, said)
+    assert starting_point(histories, "a", {MEMORY: "4g"}, logged) == (
+        {PARTITIONS: "7", MEMORY: "4g"},
+        "your configuration",
+    )
+    assert starting_point(histories, "a", None, {}) == ({}, said)
+
+
+def test_what_a_job_did_in_its_most_similar_study_is_known(
+    histories: tuple[StudyHistory, ...],
+) -> None:
+    assert known_job(histories, "a", None) == (None, ())
+    small = histories[0].model_copy(update={"workload": "mine", "job": JOB})
+    heavy = JOB.model_copy(update={"duration_s": 900.0})
+    large = small.model_copy(update={"study": "large", "profile": profile(90 * GB), "job": heavy})
+    known = [*histories, small, large]
+    assert known_job(known, None, None) == (None, ())
+    assert known_job(known, "mine", profile(100 * GB)) == (heavy, ())
+    found, (said,) = known_job(known, "mine", profile(GB // 10))
+    assert found == JOB
+    assert said == "what the job does is known from study a0, of another size of data"
 
 
 def test_the_latest_study_tells_what_the_job_starts_from() -> None:

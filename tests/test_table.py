@@ -51,7 +51,10 @@ def test_what_is_left_out_is_not_known(predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"machine": ""}, "machine: it is empty"),
+        (
+            {"machine": ""},
+            "machine: it is empty; give at least master, slots, cores_per_executor, memory_bytes",
+        ),
         ({"machine": "{"}, "Machine: it: Invalid JSON"),
         ({"machine": '{"master": "local[2]"}'}, "Machine: slots: Field required"),
         ({"profile": "[]"}, "DatasetProfile: it: Input should be"),

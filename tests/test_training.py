@@ -135,14 +135,20 @@ def test_own_studies_join_the_corpus(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("autotune.training.shipped_files", dict)
-        with pytest.raises(NoUsableResult, match="nothing new to learn from: no study with"):
+        with pytest.raises(
+            NoUsableResult, match="nothing new to learn from: no study of your own is published"
+        ):
             train(ledger=ledger, corpus=lent)
     first = train(ledger=ledger, corpus=lent)
     assert (first.alias, first.workloads) == ("champion", ("a", "b"))
-    assert first.reason.startswith("it came with autotune")
+    assert first.reason.startswith("it came with autotune, and no study of your own is published")
     with pytest.raises(NoUsableResult, match="nothing new to learn from"):
         train(ledger=ledger, corpus=lent)
     assert train(ledger=ledger, corpus=lent, replace=True).alias == "champion"
+
+    publish(ledger, study("paced", GB, trials=6), objective=Objective.MICROBATCH_P95_S)
+    again = train(ledger=ledger, corpus=lent, replace=True)
+    assert "none of your 1 studies (streams at a pace of their own aside) has" in again.reason
 
     publish(ledger, study("mine", GB // 50, workload="c", trials=6))
     second = train(ledger=ledger, corpus=lent)
@@ -309,3 +315,13 @@ def test_a_worse_model_becomes_challenger_only() -> None:
         "regret 10.0% against 10.0%, and of all picks 30.0% against 20.0%, on 1 studies new",
     )
     assert as_good({"a": lost(0.1, 0.2)}, {"a": lost(0.1, 0.2)}, ["a"], "new")[0]
+
+
+def test_the_login_of_a_store_is_not_in_the_result(
+    ledger: Ledger, lent: list[StudyHistory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = property(lambda _: "postgresql://me:s3cret@db/mlflow")
+    monkeypatch.setattr(type(ledger), "tracking_uri", address)
+    found = train(ledger=ledger, corpus=lent)
+    assert found.tracking_uri == "postgresql://*****@db/mlflow"
+    assert "s3cret" not in found.model_dump_json() + found.to_text()

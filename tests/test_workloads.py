@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune import builtin, datagen, tpch
+from autotune.builtin import Size
 from autotune.datagen import make_data
 from autotune.draft import DataDraft
 from autotune.errors import EnvironmentFault, InputError
@@ -151,6 +152,8 @@ def test_data_that_stands_is_never_replaced(tmp_path: Path) -> None:
     [
         ("taxis", {}, "choose one of: aggregations, als"),
         ("taxi", {"scale": 1.0}, "given by rows"),
+        ("taxi", {"size": Size.L, "rows": 10}, "size and rows both say how much"),
+        ("tpch", {"size": Size.L, "scale": 0.01}, "size and scale both say how much"),
         ("tpch", {"rows": 10}, "given by scale"),
         ("taxi", {"rows": 0}, "rows must be more than 0"),
         ("tpch", {"options": {"hot-share": "1"}}, "leave options out"),

@@ -14,6 +14,8 @@ from autotune.errors import InputError
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
+_NOTES = {"readme", "license", "licence", "copying", "notice", "authors", "changelog", "makefile"}
+"""Files without an extension that people lay beside data."""
 _UNREADABLE_COMPRESSIONS = (".snappy", ".deflate", ".zip", ".xz")
 _FORMATS = {
     ".parquet": "parquet",
@@ -55,6 +57,8 @@ def format_of(name: str, folder: str) -> str | None:
     Raises:
         InputError: It is compressed in a way that only whole files can be read.
     """
+    if name.lower() in _NOTES:
+        return "text"
     known, readable_part = _format_of_ending(tuple(name.rsplit(".", 2)[1:]))
     if not readable_part:
         ending = name[name.rindex(".") :]

@@ -40,7 +40,11 @@ class Dialect:
         head, _ = _head(path, _HEAD_BYTES)
         lines = head.decode("utf-8-sig", errors="replace").splitlines()[:20] or [""]
         delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
-        first = next(csv.reader(lines[:1], delimiter=delimiter), [""])
+        try:
+            first = next(csv.reader(lines[:1], delimiter=delimiter), [""])
+        except csv.Error as error:
+            message = f"{path}: its first line is none of a table ({error}); name the table alone"
+            raise InputError(message) from error
         names = [name.strip() for name in first]
         worded = len(set(names)) == len(names) and all(map(_NAME.fullmatch, names))
         header = worded and not headless

@@ -11,8 +11,6 @@ from autotune.predict.reach import Reach
 
 CARD_VERSION = 2
 """One more whenever the card means something else: an older autotune then leaves it alone."""
-SMALLEST_GAIN = 0.03
-"""Less than this can't be told from noise on any machine, and is never recommended."""
 
 
 class Score(Value):
@@ -47,7 +45,7 @@ class RuleScore(Value):
 
 
 class Margins(Value):
-    """How far from the truth predictions of left-out studies were, in units of :func:`doubt`."""
+    """How far from the truth predictions of left-out studies were, in units of ``doubt``."""
 
     low: float
     high: float
@@ -81,7 +79,7 @@ class ModelCard(Value):
     studies: int = Field(ge=1)
     configs: int
     study_regrets: dict[str, Regret]
-    """Workload/study → what it costs there to follow a model that had not seen it."""
+    """``Lessons.key`` of a study → what it costs there to follow a model that had not seen it."""
     training_hash: str
 
     def known(self, job: WorkloadProfile | None) -> Knowledge:

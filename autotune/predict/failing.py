@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autotune.predict.models import classifier
+from autotune.predict.leaving_out import taught
+from autotune.predict.models import chance, classifier
 from autotune.predict.rows import Table
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -37,13 +38,12 @@ def fit_failure(
         if len(np.unique(failed[train])) == 2:
             model = _taught(prepared, failed, train)
             for known, rows in enumerate(prepared):
-                guesses[known, test] = model.predict_proba(rows[test])[:, 1]
+                guesses[known, test] = chance(model, rows[test])
     if np.mean((guesses - failed) ** 2) >= np.mean((plain - failed) ** 2):
         return None, float(prior)
     return _taught(prepared, failed, np.ones(len(failed), dtype=bool)), float(prior)
 
 
 def _taught(prepared: Sequence[np.ndarray], failed: np.ndarray, train: np.ndarray) -> Any:
-    """Return a classifier that has seen rows as often as there are ways to know their jobs."""
-    rows = np.vstack([version[train] for version in prepared])
-    return classifier(len(prepared)).fit(rows, np.tile(failed[train], len(prepared)))
+    shown, answers = taught(prepared, train, failed)
+    return classifier(copies=len(shown) // int(train.sum())).fit(shown, answers)

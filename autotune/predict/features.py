@@ -21,10 +21,15 @@ from autotune.domain import (
 from autotune.predict.jobs import Shuffle, interplay, job_features
 from autotune.space import default_of
 from autotune.space.units import ParameterType, read_number
+from autotune.units import format_bytes
 
 FactsOf = Callable[[str | None], Mapping[str, PropertyFact]]
 """Spark version → what Spark says of its properties."""
 
+SHARES = ("data null share", "data key skew")
+"""Of the context, what is no logarithm."""
+_MEBIBYTES = ("data size", "data size per slot", "machine memory per core")
+_SMALL_COUNTS = ("machine slots", "machine executors")
 _WORKLOAD = "workload "
 _MB = float(1 << 20)
 _COUNT_NAMES = re.compile(r"partitions$|parallelism$|PartitionNum$")
@@ -158,6 +163,15 @@ def context_features(
             ),
         }
     )
+
+
+def context_text(name: str, value: float) -> str:
+    """Return a number of :func:`context_features` as people write it."""
+    if name in SHARES:
+        return f"{value:.2f}"
+    if name in _MEBIBYTES:
+        return format_bytes((2**value - 1) * _MB)
+    return f"{2**value - (0 if name in _SMALL_COUNTS else 1):,.0f}"
 
 
 def config_features(

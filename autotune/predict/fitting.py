@@ -47,7 +47,7 @@ from autotune.spark.properties import property_facts
 _MOST_REFITS = 5
 _SAME_REGRET = 0.005
 _LEAST_NEAR = 50
-_MOST_CUBIC = 1600
+_MOST_CUBIC = 4000
 _MOST_SLOW = 3000
 
 
@@ -90,11 +90,12 @@ def fit(
         for told in versions
     }
     known = ~np.isnan(targets)
-    shown = taught(versions, known, targets)
+    ways = [features.to_numpy() for features in versions.values()]
+    shown = taught(ways, known, targets)
     winners = sorted({contest.model for contest in contests.values()})
     fitted = {name: fitted_on(name, *shown) for name in winners}
     prepare = fitted[winners[0]]["prepare"]  # the same for all
-    prepared = [prepare.transform(features.to_numpy()) for features in versions.values()]
+    prepared = [prepare.transform(features) for features in ways]
     failure, prior = fit_failure(table, prepared, folds(table))
     card = ModelCard(
         settings=settings,
@@ -195,13 +196,14 @@ def _aligned(
     """
     if len({x.baseline.digest for x in lessons}) == 1:
         return table.log_times
-    own = table.features.to_numpy()[np.unique(table.baseline_row)]
+    features = table.features.to_numpy()
+    own = features[np.unique(table.baseline_row)]
     shared = matrix(common, [str(name) for name in table.features])
     known = ~np.isnan(table.log_times)
     shift = np.zeros(len(lessons))
     for train, test in folds(table):
         rows = train & known
-        model = fitted_on("extra_trees", table.features[rows], table.log_times[rows])
+        model = fitted_on("extra_trees", features[rows], table.log_times[rows])
         studies = np.unique(table.study[test])
         shift[studies] = model.predict(own[studies]) - model.predict(shared[studies])
     aligned: np.ndarray = table.log_times + shift[table.study]
@@ -215,7 +217,7 @@ def _sensible(models: Sequence[str], table: Table, copies: int) -> list[str]:
     least = min(int((train & known).sum()) for train, _ in folds(table))
     fine = {
         "nearest": least >= _LEAST_NEAR,
-        "gaussian_process": rows * copies <= _MOST_CUBIC,
+        "kernel_ridge": rows * copies <= _MOST_CUBIC,
         "forest": rows <= _MOST_SLOW,
         "gradient_boosting": rows <= _MOST_SLOW,
         "blend": rows <= _MOST_SLOW,

@@ -16,6 +16,7 @@ from autotune.predict.rows import Lessons, Table, feature_rows
 from autotune.predict.scoring import LeftOut
 
 _MAX_FOLDS = 10
+_MOST_SHOWN = 6000
 
 
 def folds(table: Table) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -54,15 +55,24 @@ def _knowing(lesson: Lessons, knowledge: Knowledge) -> Lessons:
 
 
 def taught(
-    versions: Mapping[Knowledge, pd.DataFrame], rows: np.ndarray, targets: np.ndarray
-) -> tuple[pd.DataFrame, np.ndarray]:
+    versions: Sequence[np.ndarray], chosen: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return what a model is shown: every row as often as there is more or less to know of a job.
 
     Many who ask know nothing of the job but its data, or its plans; a model that never saw such
-    a question would answer for the median of all jobs.
+    a question would answer for the median of all jobs. Where there are thousands of rows, each is
+    shown in one way only, in turn: there are others like it for the other ways.
+
+    Args:
+        versions: Features of all rows, once for each way.
+        chosen: Which of the rows, a mask.
+        targets: Of all rows.
     """
-    shown = pd.concat([features[rows] for features in versions.values()])
-    return shown, np.tile(targets[rows], len(versions))
+    rows, ways = np.flatnonzero(chosen), len(versions)
+    many = len(rows) * ways > _MOST_SHOWN
+    parts = [rows[way::ways] if many else rows for way in range(ways)]
+    shown = np.vstack([version[part] for version, part in zip(versions, parts, strict=True)])
+    return shown, np.concatenate([targets[part] for part in parts])
 
 
 def ask_left_out(
@@ -86,16 +96,17 @@ def ask_left_out(
         for name in models
     }
     measured = ~np.isnan(targets)
+    asked = {known: features.to_numpy() for known, features in versions.items()}
     for train, test in folds(table):
-        shown, answers = taught(versions, train & measured, targets)
-        prepare = preparation().fit(shown.to_numpy())
-        seen = prepare.transform(shown.to_numpy())
+        shown, answers = taught(list(asked.values()), train & measured, targets)
+        prepare = preparation().fit(shown)
+        seen = prepare.transform(shown)
         # A study's rows are all left out, or none of them: its baseline is among them.
         reference = np.searchsorted(np.flatnonzero(test), table.baseline_row[test])
         for name in models:
             model = REGRESSORS[name]().fit(seen, answers)
-            for known, features in versions.items():
-                unseen = prepare.transform(features[test].to_numpy())
+            for known, features in asked.items():
+                unseen = prepare.transform(features[test])
                 left_out = found[name][known]
                 left_out.logs[test], left_out.spread[test] = ask(model, unseen, reference)
     return {

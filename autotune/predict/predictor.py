@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
@@ -18,8 +17,16 @@ from pydantic import TypeAdapter, ValidationError
 from autotune.domain import Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError, NewerVersion
 from autotune.predict.card import CARD_VERSION, Margins, ModelCard
-from autotune.predict.features import FactsOf, config_features, context_features, matrix
-from autotune.predict.models import TRUSTED_TYPES, ask
+from autotune.predict.features import (
+    SHARES,
+    FactsOf,
+    config_features,
+    context_features,
+    context_text,
+    matrix,
+)
+from autotune.predict.models import TRUSTED_TYPES, ask, chance
+from autotune.predict.telling import doubt, lead
 from autotune.record import StudyHistory
 from autotune.spark.properties import property_facts
 
@@ -29,8 +36,6 @@ FAILURE_FILE = "failure.skops"
 KNOWN_FILE = "known.json"
 PARTS = (CARD_FILE, REGRESSOR_FILE.format("*"), FAILURE_FILE, KNOWN_FILE)
 """All that a predictor may have, as patterns of names."""
-NOISE = 0.08
-"""In log(time): two executions of one configuration differ by less in four of five cases."""
 SHIPPED = Path(__file__).parent / "shipped"
 _RETRAIN = "train a new one with `autotune train`"
 _NEWER = "model: made by a newer autotune; update autotune, or see `autotune train --replace`"
@@ -132,11 +137,10 @@ class Predictor:
             value = context.get(name)
             if value is None or math.isnan(value):
                 continue
-            logarithmic = name not in ("data null share", "data key skew")
-            margin = 1.0 if logarithmic else 0.1
+            margin = 0.1 if name in SHARES else 1.0
             if not low - margin <= value <= high + margin:
                 side = "above" if value > high else "below"
-                shown = [f"{2**x:,.0f}" if logarithmic else f"{x:.2f}" for x in (value, low, high)]
+                shown = [context_text(name, x) for x in (value, low, high)]
                 found.append(
                     f"{name} {shown[0]} is {side} what was learned from ({shown[1]}–{shown[2]})"
                 )
@@ -185,39 +189,24 @@ class Predictor:
         models = {name: _loaded(files, REGRESSOR_FILE.format(name)) for name in names}
         return cls(models, failure, card, known, facts_of)
 
-    @cached_property
-    def _failing_class(self) -> int:
-        return list(self.failure.classes_).index(1) if self.failure is not None else 0
-
     def _failure_probabilities(self, prepared: np.ndarray) -> np.ndarray:
         if self.failure is None:
             return np.full(len(prepared), self.card.failure_prior)
-        found: np.ndarray = self.failure.predict_proba(prepared)[:, self._failing_class]
-        return found
+        return chance(self.failure, prepared)
 
 
 def _prediction(log_time: float, spread: float, failing: float, margins: Margins) -> Prediction:
     unit = float(doubt(np.array(spread)))
-    lead = -log_time - margins.sure * unit
-    high = margins.high_if_sure if lead > 0 else margins.high
+    more = lead(log_time, spread, margins.sure)
+    high = margins.high_if_sure if more > 0 else margins.high
     return Prediction(
         relative_time=math.exp(log_time),
         low=math.exp(log_time + margins.low * unit),
         high=math.exp(log_time + high * unit),
         failure_probability=float(failing),
         spread=float(spread),
-        lead=lead,
+        lead=more,
     )
-
-
-def doubt(spread: np.ndarray) -> np.ndarray:
-    """Return how uncertain a prediction is, in log(time): noise and the model's own doubt.
-
-    Args:
-        spread: Disagreement inside the model, in log(time).
-    """
-    found: np.ndarray = np.hypot(NOISE, spread)
-    return found
 
 
 def shipped_files() -> dict[str, bytes]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import spearmanr
 
-from autotune.predict.card import SMALLEST_GAIN, Margins, Regret, Score
-from autotune.predict.predictor import Predictor, doubt
+from autotune.predict.card import Margins, Regret, Score
+from autotune.predict.predictor import Predictor
 from autotune.predict.rows import Lessons, Table, digests_of, usable
+from autotune.predict.telling import doubt, lead, worth
 from autotune.record import StudyHistory
 
 FAILED_SHARE = 0.5
@@ -81,7 +82,7 @@ def regrets(predictor: Predictor, histories: Sequence[StudyHistory]) -> dict[str
 def cost_of(lesson: Lessons) -> dict[str, float]:
     """Return digest of a configuration → log(time ÷ baseline time), failures among them.
 
-    What failed costs twice the baseline's time, or more than all that succeeded.
+    What failed costs twice the baseline's time, or as much as the slowest that is known.
     """
     worst = max([math.log(FAILED_RATIO), *lesson.log_times.values()])
     failed = {d: worst for d, share in lesson.failures.items() if share >= FAILED_SHARE}
@@ -91,10 +92,10 @@ def cost_of(lesson: Lessons) -> dict[str, float]:
 def _regret(truth: np.ndarray, said: LeftOut, sure: float) -> Regret:
     """Return what following costs in one study, the baseline being its first configuration."""
     pick = int(np.argmin(said.logs + said.spread))
-    gain = -float(said.logs[pick])
-    worth = gain >= -math.log(1 - SMALLEST_GAIN) and gain > sure * float(doubt(said.spread)[pick])
+    log_time, spread = float(said.logs[pick]), float(said.spread[pick])
+    told = worth(log_time) and lead(log_time, spread, sure) > 0
     lost = np.exp(truth - truth.min()) - 1
-    return Regret(told=float(lost[pick if worth else 0]), pick=float(lost[pick]))
+    return Regret(told=float(lost[pick if told else 0]), pick=float(lost[pick]))
 
 
 def score_of(
@@ -148,7 +149,7 @@ def _lost(table: Table, lessons: Sequence[Lessons], left_out: LeftOut) -> list[R
 def margins_of(table: Table, left_out: LeftOut) -> Margins:
     """Return how far left-out times lay from their prediction, and what was sure to be faster.
 
-    In units of :func:`~autotune.predict.predictor.doubt`, so that the interval is wide where the
+    In units of :func:`~autotune.predict.telling.doubt`, so that the interval is wide where the
     model is in two minds. Of few residuals the outer ones are taken, as in split conformal
     prediction with normalised residuals (Lei and others, JASA 2018, section 5.2). At least the
     noise between two executions of one configuration is allowed for.
@@ -184,7 +185,7 @@ def margins_of(table: Table, left_out: LeftOut) -> Margins:
     every = np.ones(len(picks.rows), dtype=bool)
     learned = _sure(picks, every, table.study[left_out.within()])
     sure = high(every) if learned is None else learned
-    return Margins(low=low, high=high(every), sure=sure, high_if_sure=high(picks.lead > sure))
+    return Margins(low=low, high=high(every), sure=sure, high_if_sure=high(picks.gain > sure))
 
 
 def _conformal_level(count: int) -> float:
@@ -197,8 +198,8 @@ class _Picks:
     """What would have been picked first, of the studies where any would be: one each."""
 
     rows: np.ndarray
-    lead: np.ndarray
-    """Predicted gain, in units of doubt."""
+    gain: np.ndarray
+    """Predicted, in units of doubt: what ``sure`` is learned from."""
     slower: np.ndarray
     """Whether it was over 5 % slower."""
     group: np.ndarray
@@ -213,11 +214,11 @@ def _picks(table: Table, left_out: LeftOut) -> _Picks:
     for study in np.unique(table.study[told]):
         rows = np.flatnonzero(told & (table.study == study))
         best = int(rows[np.argmin((left_out.logs + left_out.spread)[rows])])
-        if left_out.logs[best] < math.log(1 - SMALLEST_GAIN):
+        if worth(float(left_out.logs[best])):
             found.append(best)
     picked = np.array(found, dtype=int)
-    lead = -left_out.logs[picked] / doubt(left_out.spread[picked])
-    return _Picks(picked, lead, costs[picked] > _SLOWER, table.group[picked])
+    gain = -left_out.logs[picked] / doubt(left_out.spread[picked])
+    return _Picks(picked, gain, costs[picked] > _SLOWER, table.group[picked])
 
 
 def _sure(picks: _Picks, chosen: np.ndarray, asked: np.ndarray) -> float | None:
@@ -231,5 +232,5 @@ def _sure(picks: _Picks, chosen: np.ndarray, asked: np.ndarray) -> float | None:
     allowed = math.floor(_SHARE_SLOWER * (len(np.unique(asked)) + 1)) - 1
     if allowed < 0:
         return None
-    slower = np.sort(picks.lead[chosen & picks.slower])[::-1]
+    slower = np.sort(picks.gain[chosen & picks.slower])[::-1]
     return float(slower[allowed]) if len(slower) > allowed else 0.0

@@ -11,7 +11,7 @@ from autotune.inquiry import Inquiry
 from autotune.pathtext import at_home
 from autotune.predict import Predictor, shipped_files
 from autotune.recommendation.answer import Change, Recommendation
-from autotune.recommendation.asking import answer, starting_point
+from autotune.recommendation.asking import answer, known_job, starting_point
 from autotune.recommendation.question import Question
 from autotune.recommendation.ranking import rank
 from autotune.registry import SHIPPED_TAG, in_charge
@@ -42,9 +42,10 @@ def recommend(
         about: What is asked about.
         workload: What the job is called in earlier studies.
         tracking_uri: Where the studies are published and the predictor is registered.
-        conf: What the job runs with today. ``None``: what its latest study started from; without
-            a study of it, what all studies started from; else Spark's own defaults; each over
-            the installation's ``spark-defaults.conf``.
+        conf: What the job runs with today, over what the execution of the log ran with. With
+            neither: what its latest study started from; without a study of it, what all studies
+            started from; else Spark's own defaults; each over the installation's
+            ``spark-defaults.conf``.
 
     Raises:
         InputError: The predictor is of another version.
@@ -52,7 +53,11 @@ def recommend(
         EnvironmentFault: MLflow does not answer.
     """
     predictor, version = predictor_in_charge(tracking_uri)
-    today, origin = starting_point(predictor.known, workload, conf)
+    today, origin = starting_point(predictor.known, workload, conf, about.logged)
+    job, cautions = about.job, about.cautions
+    if job is None:
+        job, said = known_job(predictor.known, workload, about.profile)
+        cautions += said
     recommendation = answer(
         predictor,
         about.profile,
@@ -61,7 +66,8 @@ def recommend(
         today={**about.spark_defaults, **today},
         baseline_from=origin,
         workload=workload,
-        job=about.job,
+        job=job,
+        cautions=cautions,
     )
     return recommendation.model_copy(update={"predictor_version": version})
 

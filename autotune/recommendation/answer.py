@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from autotune.domain import Config, DatasetProfile, Machine, Value
+from autotune.domain import Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.units import format_bytes
 
 
@@ -34,6 +34,8 @@ class Recommendation(Value):
     data: str | None
     machine: Machine
     profile: DatasetProfile | None
+    job: WorkloadProfile | None = None
+    """What the job does, where that is known."""
     workload: str | None = None
     keep_default: bool
     reason: str
@@ -58,7 +60,7 @@ class Recommendation(Value):
     """It is about something too far from all that was learned from: then no model was asked."""
     candidates_considered: int
     origin: str = "baseline"
-    """Where the winner came from: a study, the expert rules, or a sample."""
+    """Where the winner came from: a study, the expert rules, a sample, a neighbour of those."""
     predictor_version: str | None = None
 
     def to_text(self) -> str:
@@ -72,8 +74,7 @@ class Recommendation(Value):
             lines = [
                 about,
                 "",
-                f"Predicted {self.predicted_speedup:.2f}× as fast as {self.baseline_from} "
-                f"(four in five times {self.low:.2f}–{self.high:.2f}); not measured on this data.",
+                self._gain(),
                 *([f"{self.reason[:1].upper()}{self.reason[1:]}."] if self.outside else []),
                 "",
                 *self._table(),
@@ -86,6 +87,14 @@ class Recommendation(Value):
             f"{self.failure_probability:.0%}. To be sure, measure it: autotune tune"
         )
         return "\n".join(lines)
+
+    def _gain(self) -> str:
+        if self.predicted_speedup == 1:
+            return f"Set this over {self.baseline_from}; not measured on this data."
+        return (
+            f"Predicted {self.predicted_speedup:.2f}× as fast as {self.baseline_from} "
+            f"(four in five times {self.low:.2f}–{self.high:.2f}); not measured on this data."
+        )
 
     def _about(self) -> str:
         where = f"{self.machine.master}, {self.machine.slots} slots"

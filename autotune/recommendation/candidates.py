@@ -17,8 +17,8 @@ from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
 Choice = float | int | str | None
 
-_NEIGHBOURS = 50
-_SAMPLES = 40
+_NEIGHBOURS = 32
+_SAMPLES = 24
 _MOST_STARTS = 12
 
 
@@ -29,7 +29,7 @@ class Candidate:
     config: Config
     origin: str
     tried: bool = True
-    """It did well somewhere, or is what people who know Spark would set."""
+    """It did well somewhere, in relative units, or is what people who know Spark would set."""
 
 
 def candidates(

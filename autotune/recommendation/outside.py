@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autotune.domain import Config
 from autotune.expert import expert_config, expert_rules
 from autotune.predict import Prediction, Predictor, RuleScore
-from autotune.predict.card import SMALLEST_GAIN
+from autotune.predict.telling import SMALLEST_GAIN
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.question import (
     SIMILAR,
@@ -16,6 +16,7 @@ from autotune.recommendation.question import (
     kept_default,
 )
 from autotune.record import StudyHistory
+from autotune.space import same_value
 
 
 def by_rules(
@@ -39,14 +40,23 @@ def by_rules(
     if config.digest == bound.baseline.digest:
         reason = f"{unknown}, and it is what the rules of Spark's own guides say"
         return answer.model_copy(update={"reason": reason})
+    brought = f"what they brought in {rules.studies} studies of other jobs"
+    facts = predictor.facts_of(bound.machine.spark_version)
+    named = [rule.property for rule in expert_rules(bound, question.profile)]
+    own = any(
+        (text := question.today.get(name)) is not None
+        and text == config.value(name)
+        and not (name in facts and same_value(text, facts[name].default or ""))
+        for name in named
+    )
+    gain = "is not known, since you keep some of them already" if own else f"is {brought}"
     return answer.model_copy(
         update={
             "keep_default": False,
-            "reason": f"{unknown}, so these are the rules of Spark's own guides; the gain is "
-            f"what they brought in {rules.studies} studies of other jobs",
+            "reason": f"{unknown}, so these are the rules of Spark's own guides; the gain {gain}",
             "config": config,
-            "predicted_speedup": 1 / rules.median,
-            "low": 1 / rules.high,
+            "predicted_speedup": 1.0 if own else 1 / rules.median,
+            "low": min(1.0, 1 / rules.high) if own else 1 / rules.high,
             "high": 1 / rules.low,
             "changes": _changes(question, config),
             "origin": "expert rules",

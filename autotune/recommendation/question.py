@@ -28,6 +28,8 @@ class Question:
     baseline_from: str = "your configuration"
     workload: str | None = None
     job: WorkloadProfile | None = None
+    cautions: tuple[str, ...] = ()
+    """What makes what is known of the job less than sure."""
 
 
 def nearest(histories: Sequence[StudyHistory], question: Question) -> list[StudyHistory]:
@@ -58,6 +60,7 @@ def kept_default(question: Question, considered: int, prediction: Prediction) ->
         data=question.profile.path if question.profile else None,
         machine=bound.machine,
         profile=question.profile,
+        job=question.job,
         workload=question.workload,
         keep_default=True,
         reason="",
@@ -82,9 +85,10 @@ def cautions(
         found.append("the data is not known: name it with --data")
     else:
         found += [caution.rstrip(".") for caution in question.profile.cautions]
-    if question.workload is None and question.job is None:
+    found += question.cautions
+    if question.job is None:
         found.append("what the job does is not known: give a log of it with --eventlog")
-    elif question.workload is not None and question.workload not in card.workloads:
+    if question.workload is not None and question.workload not in card.workloads:
         found.append(f"no study of workload '{question.workload}' was learned from")
     versions = {".".join((h.machine.spark_version or "").split(".")[:2]) for h in histories}
     mine = ".".join((machine.spark_version or "").split(".")[:2])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor
-from autotune.predict.card import SMALLEST_GAIN
+from autotune.predict.telling import worth
 from autotune.recommendation.answer import Change, Recommendation
 from autotune.recommendation.candidates import Candidate, candidates, neighbours
 from autotune.recommendation.outside import by_rules
@@ -42,17 +42,21 @@ class _Oracle:
         self._predictor = predictor
         self._question = question
         self._baseline = self._complete(question.bound.baseline)
+        self._told: dict[str, Prediction] = {}
 
     def ask(self, configs: Sequence[Config]) -> tuple[Prediction, ...]:
         question = self._question
-        return self._predictor.predict(
+        fresh = {c.digest: c for c in configs if c.digest not in self._told}
+        answers = self._predictor.predict(
             question.profile,
             question.bound.machine,
-            [self._complete(config) for config in configs],
+            [self._complete(config) for config in fresh.values()],
             baseline=self._baseline,
             workload=question.workload or "",
             job=question.job,
         )
+        self._told |= zip(fresh, answers, strict=True)
+        return tuple(self._told[config.digest] for config in configs)
 
     def _complete(self, config: Config) -> Config:
         today = self._question.today
@@ -90,8 +94,8 @@ def rank(
     similar = tuple(history.study for history in near[:SIMILAR])
     update = {"cautions": warned, "similar_studies": similar, "reason": reason}
     if keep:
-        worth = prediction.relative_time <= 1 - SMALLEST_GAIN
-        promising = _changes(oracle, bound, config, prediction) if changed and worth else ()
+        telling = changed and worth(math.log(prediction.relative_time))
+        promising = _changes(oracle, bound, config, prediction) if telling else ()
         return answer.model_copy(update=update | {"promising": promising})
     gained = {
         "keep_default": False,
@@ -216,7 +220,7 @@ def verdict(prediction: Prediction, *, changed: bool, tried: bool = True) -> tup
     if not changed or gain <= 0:
         return True, "nothing is predicted to be faster"
     said = f"{1 / prediction.relative_time:.2f}×"
-    if gain < SMALLEST_GAIN:
+    if not worth(math.log(prediction.relative_time)):
         return True, f"the best that is predicted, {said}, is within the noise of one execution"
     if prediction.lead <= (0 if tried else _UNTRIED):
         low, high = 1 / prediction.high, 1 / prediction.low

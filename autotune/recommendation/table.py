@@ -17,6 +17,7 @@ from autotune.spacefile import load_shipped_space
 
 COLUMNS: Final = ("profile", "machine", "job", "workload", "space", "conf")
 """All texts, empty where nothing is known; the first three and ``conf`` are JSON."""
+_NEEDED = ", ".join(name for name, field in Machine.model_fields.items() if field.is_required())
 
 
 def row_of(
@@ -74,7 +75,7 @@ def _answer(predictor: Predictor, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _answered(predictor: Predictor, row: Mapping[str, str]) -> dict[str, Any]:
     if not row["machine"]:
-        raise InputError("machine: it is empty; give at least master, slots and memory_bytes")
+        raise InputError(f"machine: it is empty; give at least {_NEEDED}")
     machine = Machine.model_validate_json(row["machine"])
     found = answer(
         predictor,

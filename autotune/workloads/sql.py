@@ -9,16 +9,19 @@ query's rows are written to ``OUTPUT/<file>`` as Parquet.
 
     spark-submit sql.py --tables data/tpch1 --queries data/tpch1/queries --explain plans.json
 
-executes nothing but what defines temporary things, and writes the plans as a list of texts.
+executes nothing but what defines temporary things, and writes the plans as a list of texts,
+beside what could not be planned, and the tables. What a statement would store is a view to those
+after it; columns of text files are guessed from one file of each table.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -33,6 +36,7 @@ FORMATS = {
     ".ndjson": "json",
 }
 PACKED = {".gz", ".bz2", ".zst", ".zstd", ".lz4", ".snappy", ".deflate", ".xz"}
+TELLING_BYTES = 64 << 10
 UNSTORABLE = ("void", "interval")
 OPTIONS = {"csv": {"header": "true", "inferSchema": "true"}}
 
@@ -45,7 +49,14 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+# What keeps the rows of a query under a name; of another database it would hide nothing of ours.
+STORED = re.compile(
+    r"""\s*(CREATE\s+(OR\s+REPLACE\s+)?(TABLE|VIEW)\s+(IF\s+NOT\s+EXISTS\s+)?
+            |CACHE\s+(LAZY\s+)?TABLE\s+)
+        (?P<name>[\w$]+)(?P<columns>\s*\([^)]*\)|)(\s.*?)??\s
+        AS\s*(?P<query>\(*\s*(SELECT|WITH|VALUES|FROM|TABLE)\b.*)""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
 DEFINITION = re.compile(
     r"\s*(CREATE\s+(OR\s+REPLACE\s+)?(GLOBAL\s+)?TEMP(ORARY)?\s+(VIEW|FUNCTION)\b"
     r"|DECLARE\b|SET\b|USE\b|EXPLAIN\b)",
@@ -64,14 +75,14 @@ def main() -> None:
     options = parser.parse_args()
     tables, files = find_tables(options.tables), find_queries(options.queries)
     spark = SparkSession.builder.appName(f"autotune sql {options.queries.name}").getOrCreate()
-    for name, (path, form) in tables.items():
-        spark.sparkContext.setJobDescription(f"read {name}")
-        reader = spark.read.format(form).options(**OPTIONS.get(form, {}))
-        quoted = name.replace("`", "``")
-        reader.load(address_of(path)).createOrReplaceTempView(f"`{quoted}`")
+    register(spark, tables, glance=options.explain is not None)
     if options.explain is not None:
-        plans = [plan for file in files for plan in plans_of(spark, file)]
-        options.explain.write_text(json.dumps(plans), encoding="utf-8")
+        answer = explained(spark, files, tables)
+        if answer["left_out"]:  # perhaps for a column that is in other files
+            again = spark.newSession()  # without the views that the statements made
+            register(again, tables)
+            answer = explained(again, files, tables)
+        options.explain.write_text(json.dumps(answer), encoding="utf-8")
         files = []
     for file in files:
         spark.sparkContext.setJobDescription(file.stem)
@@ -149,20 +160,66 @@ def run_file(spark: SparkSession, file: Path, output: str) -> None:
         raise RuntimeError(message) from error
 
 
-def plans_of(spark: SparkSession, file: Path) -> Iterator[str]:
-    """Explain the statements of one file; carry out those that others may need."""
-    try:
+def register(
+    spark: SparkSession, tables: dict[str, tuple[Path, str]], *, glance: bool = False
+) -> None:
+    """Make every table a view; at a glance, one file tells the columns of those made of text."""
+    for name, (path, form) in tables.items():
+        spark.sparkContext.setJobDescription(f"read {name}")
+        reader = spark.read.format(form).options(**OPTIONS.get(form, {}))
+        if glance and form in ("csv", "json") and path.is_dir():
+            reader = reader.schema(reader.load(address_of(telling(path, form))).schema)
+        quoted = name.replace("`", "``")
+        reader.load(address_of(path)).createOrReplaceTempView(f"`{quoted}`")
+
+
+def telling(folder: Path, form: str) -> Path:
+    """Return the smallest file that is not tiny, or else the largest."""
+    found = [
+        (path.stat().st_size, path)
+        for path in folder.rglob("*")
+        if path.is_file() and format_of(path) == form
+        # Spark passes over these, but not over folders such as `_day=1`.
+        if not any(
+            p[0] == "." or (p[0] == "_" and "=" not in p) for p in path.relative_to(folder).parts
+        )
+    ]
+    enough = [(size, path) for size, path in found if size >= TELLING_BYTES]
+    return min(enough)[1] if enough else max(found, default=(0, folder))[1]
+
+
+def explained(
+    spark: SparkSession, files: list[Path], tables: Collection[str]
+) -> dict[str, list[str]]:
+    """Return the plans of all statements, and of those without one the file and the reason."""
+    plans: list[str] = []
+    left_out: list[str] = []
+    for file in files:
         for statement in statements(file.read_text(encoding="utf-8")):
-            if DEFINITION.match(COMMENTS.sub(" ", statement)):
-                spark.sql(statement)
-            else:
-                plan = str(spark.sql(f"EXPLAIN {statement}").collect()[0][0])
-                if plan.startswith("Error occurred during query planning"):
-                    raise ValueError(" ".join(plan.split(": ", 1)[-1].split()))
-                yield plan
-    except Exception as error:
-        message = f"{file.name}: {error}"
-        raise RuntimeError(message) from error
+            try:
+                plans += plans_of(spark, statement, tables)
+            except Exception as error:
+                said = (line for line in str(error).splitlines() if line.strip())
+                left_out.append(f"{file.name}: {next(said, type(error).__name__)}")
+    return {"plans": plans, "left_out": left_out, "tables": sorted(tables)}
+
+
+def plans_of(spark: SparkSession, statement: str, tables: Collection[str]) -> Iterator[str]:
+    """Explain a statement; carry out what others may need."""
+    tokens = TOKEN.finditer(statement)
+    plain = "".join(" " if token.lastgroup == "comment" else token[0] for token in tokens)
+    if DEFINITION.match(plain):
+        spark.sql(statement)
+        return
+    plan = str(spark.sql(f"EXPLAIN {statement}").collect()[0][0])
+    stored = STORED.match(plain)
+    if stored and stored["name"].lower() not in map(str.lower, tables):
+        name = stored["name"] + stored["columns"]
+        with contextlib.suppress(Exception):  # it has its plan; what reads it may be left out
+            spark.sql(f"CREATE OR REPLACE TEMP VIEW {name} AS {stored['query']}")
+    if plan.startswith("Error occurred during query planning"):
+        raise ValueError(" ".join(plan.split(": ", 1)[-1].split()))
+    yield plan
 
 
 def statements(text: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,10 +8,11 @@ import pyarrow.parquet as parquet
 import pytest
 from pyarrow import csv, orc
 
-from autotune.domain import Operator, ProfileSource
-from autotune.errors import EnvironmentFault
+from autotune.domain import Operator, ProfileSource, WorkloadProfile
+from autotune.errors import InputError
 from autotune.spark.explain import explain_queries
 from autotune.spark.installation import find_installation
+from commands import Command
 from plainly import submit
 
 pytestmark = pytest.mark.spark
@@ -68,18 +70,30 @@ def test_a_query_that_fails_ends_the_application_and_is_named(
 
 
 def test_a_folder_of_queries_is_planned_without_being_executed(
-    tables: Path, tmp_path: Path
+    tables: Path, tmp_path: Path, autotune: Command
 ) -> None:
+    for day in (1, 2):
+        (tables / "e" / f"day={day}").mkdir(parents=True)
+        (tables / "e" / f"day={day}" / "part-0.csv").write_text("x,y\n" + "1,2\n" * day)
     queries = write(
         tmp_path / "queries",
-        a="CREATE OR REPLACE TEMPORARY VIEW few AS SELECT * FROM a WHERE k < 3;\n"
+        a="CREATE TEMPORARY VIEW few AS SELECT * FROM a WHERE k < 3;\n"
         "SELECT f.k, count(*) FROM few f JOIN a ON f.k = a.k GROUP BY f.k ORDER BY 1",
-        b="-- no table may appear\nCREATE TABLE made USING parquet AS SELECT 1 AS one",
+        b="-- no table may appear\nCREATE TABLE made USING parquet AS SELECT 1 AS one;\n"
+        "CACHE TABLE kept AS SELECT one FROM made; SELECT one FROM kept",
+        c="SELECT nothing FROM nowhere",
+        d="SELECT day + x AS columns_and_folders FROM e",
     )
     around = {path.name for path in tmp_path.iterdir()}
-    found = explain_queries(find_installation(), queries=queries, tables=tables)
+    asked = ("--sql", str(queries), "--data", str(tables), "--format", "json")
+    answer = autotune("recommend", *asked)
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    (said,) = (caution for caution in told["cautions"] if "planned" in caution)
+    assert said.startswith("1 of 6 queries can't be planned, and are left out (c.sql: ")
+    found = WorkloadProfile.model_validate(told["job"])
     assert found.source is ProfileSource.PLANS
-    assert found.queries == 2
+    assert found.queries == 5
     assert found.operators[Operator.BROADCAST_JOIN] == 1
     assert found.operators[Operator.HASH_AGGREGATE] == 2
     assert found.operators[Operator.SORT] == 1
@@ -88,7 +102,16 @@ def test_a_folder_of_queries_is_planned_without_being_executed(
     assert not Path("spark-warehouse").exists()
 
 
-def test_a_query_that_can_not_be_planned_is_named(tables: Path, tmp_path: Path) -> None:
+def test_queries_that_can_not_be_planned_are_told_with_the_tables(
+    tables: Path, tmp_path: Path
+) -> None:
     queries = write(tmp_path / "queries", broken="SELECT nothing FROM nowhere")
-    with pytest.raises(EnvironmentFault, match=r"planning failed .*; check that each query runs"):
+    said = r"none can be planned over the tables a, .* \(broken.sql: .*TABLE_OR_VIEW_NOT_FOUND"
+    with pytest.raises(InputError, match=said):
         explain_queries(find_installation(), queries=queries, tables=tables)
+    typo = write(tmp_path / "typo", a="SELEC 1")
+    with pytest.raises(InputError, match=r"\(a.sql: .*SYNTAX_ERROR"):
+        explain_queries(find_installation(), queries=typo, tables=tables)
+    nothing = write(tmp_path / "none", a="-- later", b="SET spark.x=1")
+    with pytest.raises(InputError, match="no query; name queries"):
+        explain_queries(find_installation(), queries=nothing, tables=tables)
