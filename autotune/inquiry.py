@@ -9,6 +9,7 @@ from itertools import dropwhile
 
 from autotune.dataset import profile_dataset
 from autotune.dataset.files import local_path
+from autotune.dataset.formats import format_of
 from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
 from autotune.machine import detect_machine
@@ -97,8 +98,9 @@ def inquire(
         _check_queries(sql, paths[0])
     profile = known
     if paths:
+        apart = paths if sql is None else _tables(paths[0])
         profile = profile_dataset(
-            paths, sample_rows=sample_rows, max_files=max_files, columns=columns
+            apart, sample_rows=sample_rows, max_files=max_files, columns=columns
         )
     installation = find_installation(spark_home)
     defaults = spark_defaults(installation)
@@ -112,6 +114,19 @@ def inquire(
         job, more = explain_queries(installation, queries=queries, tables=tables)
         return replace(about, job=job, cautions=(*cautions, *more))
     return about
+
+
+def _tables(data: str) -> Sequence[str]:
+    """Return the tables of queries one by one where they lie side by side in several formats."""
+    folder = local_path(data)
+    if (folder / "tables").is_dir():
+        folder = folder / "tables"
+    inside = [path for path in sorted(folder.glob("*")) if path.name[0] not in "._"]
+    forms = {path: format_of(path.name, str(folder)) for path in inside if path.is_file()}
+    kinds = {form for form in forms.values() if form and form != "text"}
+    if len(kinds) < 2:
+        return [data]
+    return [str(path) for path in inside if path.is_dir() or forms[path] in kinds]
 
 
 def _machine(

@@ -211,7 +211,7 @@ def plans_of(spark: SparkSession, statement: str, tables: Collection[str]) -> It
     if DEFINITION.match(plain):
         spark.sql(statement)
         return
-    plan = str(spark.sql(f"EXPLAIN {statement}").collect()[0][0])
+    plan = "\n".join(row[0] for row in spark.sql(f"EXPLAIN {statement}").collect())
     stored = STORED.match(plain)
     if stored and stored["name"].lower() not in map(str.lower, tables):
         name = stored["name"] + stored["columns"]
