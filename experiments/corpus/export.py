@@ -89,7 +89,8 @@ def placed(history: StudyHistory) -> StudyHistory:
 def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
     """Return which configuration of a group stands for which point of the plan.
 
-    What the job itself sets was not varied, whatever the plan says.
+    What the job itself sets was not varied, whatever the plan says; that shows when it has run,
+    and the plan was made before.
     """
     version = history.machine.spark_version
     space = load_space("default", spark_version=version)
@@ -97,14 +98,11 @@ def points_of(history: StudyHistory) -> list[dict[str, str | int]]:
         parameter.name: {trial.config.value(parameter.name) for trial in history.trials}
         for parameter in space.parameters
     }
-    bound = bind(
-        space,
-        machine=history.machine,
-        baseline={},
-        facts=property_facts(version),
-        fixed={name for name, found in values.items() if len(found) < 2},
-    )
-    found = [bound.adjusted(wishes).digest for wishes in starts_of(bound)]
+    facts = property_facts(version)
+    plan = bind(space, machine=history.machine, baseline={}, facts=facts)
+    still = {name for name, found in values.items() if len(found) < 2}
+    bound = bind(space, machine=history.machine, baseline={}, facts=facts, fixed=still)
+    found = [bound.adjusted(wishes).digest for wishes in starts_of(plan)]
     tried = {trial.config.digest for trial in history.trials if told(trial)}
     return [
         {"study": history.study, "point": point, "config": digest}
