@@ -33,6 +33,12 @@ pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = f"models:/{MODEL_NAME}@{CHAMPION}"
+NOTEBOOK = f"""
+import json, sys, mlflow, pandas
+mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
+model = mlflow.pyfunc.load_model("{ADDRESS}")
+print(model.predict(pandas.DataFrame([json.load(sys.stdin)])).to_json(orient="records"))
+"""
 QUESTIONS = pd.DataFrame(
     [
         row_of(profile(GB // 40), machine(), conf={PARTITIONS: "2000"}),
@@ -98,7 +104,21 @@ def test_what_is_installed_trains_and_recommends(installed: Path, tmp_path: Path
     question = ("recommend", "--data", "t.parquet", "--master", "local[2]")
     assert run(*question)["predictor_version"] == "shipped"
     assert run("train")["alias"] == "champion"
-    assert run(*question)["predictor_version"] == "shipped"
+    asked = run(*question)
+    assert asked["predictor_version"] == "shipped"
+
+    # What was registered gives the same answer in a notebook, asked as docs/predictor.md says.
+    row = {name: json.dumps(asked[name]) for name in ("profile", "machine", "job") if asked[name]}
+    row["conf"] = json.dumps(asked["baseline"]["properties"])
+    done = subprocess.run(
+        [str(installed), "-c", NOTEBOOK],
+        cwd=tmp_path, capture_output=True, text=True, check=False, input=json.dumps(row),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)
+    assert told["error"] == ""
+    assert told["keep_default"] == asked["keep_default"]
+    assert told["predicted_speedup"] == pytest.approx(asked["predicted_speedup"])
 
 
 @pytest.fixture(scope="module")
