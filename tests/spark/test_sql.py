@@ -91,6 +91,7 @@ def test_a_folder_of_queries_is_planned_without_being_executed(
     told = json.loads(answer.out)
     (said,) = (caution for caution in told["cautions"] if "planned" in caution)
     assert said.startswith("1 of 6 queries can't be planned, and are left out (c.sql: ")
+    assert "TABLE_OR_VIEW_NOT_FOUND" in said
     found = WorkloadProfile.model_validate(told["job"])
     assert found.source is ProfileSource.PLANS
     assert found.queries == 5
@@ -105,13 +106,13 @@ def test_a_folder_of_queries_is_planned_without_being_executed(
 def test_queries_that_can_not_be_planned_are_told_with_the_tables(
     tables: Path, tmp_path: Path
 ) -> None:
-    queries = write(tmp_path / "queries", broken="SELECT nothing FROM nowhere")
-    said = r"none can be planned over the tables a, .* \(broken.sql: .*TABLE_OR_VIEW_NOT_FOUND"
+    queries = write(tmp_path / "queries", a="SELEC 1", b="SELECT nothing FROM nowhere")
+    said = r"none can be planned over the tables a, b, c, d \(a.sql: .*SYNTAX_ERROR"
     with pytest.raises(InputError, match=said):
         explain_queries(find_installation(), queries=queries, tables=tables)
-    typo = write(tmp_path / "typo", a="SELEC 1")
-    with pytest.raises(InputError, match=r"\(a.sql: .*SYNTAX_ERROR"):
-        explain_queries(find_installation(), queries=typo, tables=tables)
-    nothing = write(tmp_path / "none", a="-- later", b="SET spark.x=1")
+
+
+def test_files_without_a_query_are_told(tables: Path, tmp_path: Path) -> None:
+    nothing = write(tmp_path / "queries", a="-- later", b="SET spark.x=1")
     with pytest.raises(InputError, match="no query; name queries"):
         explain_queries(find_installation(), queries=nothing, tables=tables)
