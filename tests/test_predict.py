@@ -391,6 +391,8 @@ def test_the_upper_end_holds_for_what_would_be_picked() -> None:
 @pytest.mark.parametrize(
     ("studies", "slower", "lead"),
     [
+        (9, 0, 0.0),
+        (18, 1, 0.4 / NOISE),  # of so few none may have been
         (30, 0, 0.0),
         (30, 1, 0.4 / NOISE),  # one of thirty, and one more to come, are more than one in twenty
         (40, 1, 0.0),
@@ -416,8 +418,8 @@ def test_what_is_sure_has_an_interval_of_its_own() -> None:
 
 
 def test_with_few_studies_the_whole_interval_must_lie_above_no_gain() -> None:
-    logs = promising(18)
-    found = margins_of(left_out_table(logs, 18), LeftOut(logs, np.zeros(180)))
+    logs = promising(8)
+    found = margins_of(left_out_table(logs, 8), LeftOut(logs, np.zeros(80)))
     assert found.sure == found.high
 
 

@@ -21,6 +21,7 @@ FAILED_RATIO = 2.0
 """It costs at least as much as one that takes so many times as long as the baseline."""
 _SLOWER = math.log(1.05)
 _SHARE_SLOWER = 0.05
+_FEWEST = 9
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,10 @@ def margins_of(table: Table, left_out: LeftOut) -> Margins:
     ``sure`` is the least lead with which at most one in twenty studies would have been made over
     5 % slower, one bad study more than was seen counted in (conformal risk control,
     Angelopoulos and others, ICLR 2024, equation 4). Of fewer than 19 studies that can't be said:
-    then the whole interval must lie above no gain. Studies of one workload are alike, so that
-    they count for less than their number; what is promised is as good as that. Studies that lie
-    too far from the others are not asked about, and say nothing here.
+    then none of them may have been, so that it is one in as many at most; of fewer than nine not
+    even that, and the whole interval must lie above no gain. Studies of one workload are alike, so
+    that they count for less than their number; what is promised is as good as that. Studies that
+    lie too far from the others are not asked about, and say nothing here.
     """
     picks = _picks(table, left_out)
     search = (np.arange(len(left_out.logs)) != table.baseline_row) & left_out.within()
@@ -229,8 +231,9 @@ def _sure(picks: _Picks, chosen: np.ndarray, asked: np.ndarray) -> float | None:
         chosen: Which of them count.
         asked: The studies of which they are some, any number of times.
     """
-    allowed = math.floor(_SHARE_SLOWER * (len(np.unique(asked)) + 1)) - 1
-    if allowed < 0:
+    count = len(np.unique(asked))
+    if count < _FEWEST:
         return None
+    allowed = max(0, math.floor(_SHARE_SLOWER * (count + 1)) - 1)
     slower = np.sort(picks.gain[chosen & picks.slower])[::-1]
     return float(slower[allowed]) if len(slower) > allowed else 0.0

@@ -17,8 +17,8 @@ from autotune.space import BoundSpace, Dimension, DimensionKind, Per, bind
 
 Choice = float | int | str | None
 
-_NEIGHBOURS = 32
-_SAMPLES = 24
+_NEIGHBOURS = 24
+_SAMPLES = 20
 _MOST_STARTS = 12
 
 
@@ -193,8 +193,9 @@ def _any(dimension: Dimension, rng: random.Random) -> Choice:
 def _distinct(found: Sequence[Candidate]) -> Iterator[Candidate]:
     seen: set[str] = set()
     for candidate in found:
-        if candidate.config.digest not in seen:
-            seen.add(candidate.config.digest)
+        digest = candidate.config.digest
+        if digest not in seen:
+            seen.add(digest)
             yield candidate
 
 

@@ -32,7 +32,7 @@ _NO_EFFECT = 0.02
 _SOURCES = 5
 _ROUNDS = 2
 _LEADERS = 3
-_PER_ROUND = 20
+_PER_ROUND = 16
 
 
 class _Oracle:
@@ -46,7 +46,9 @@ class _Oracle:
 
     def ask(self, configs: Sequence[Config]) -> tuple[Prediction, ...]:
         question = self._question
-        fresh = {c.digest: c for c in configs if c.digest not in self._told}
+        digests = [config.digest for config in configs]
+        pairs = zip(digests, configs, strict=True)
+        fresh = {digest: config for digest, config in pairs if digest not in self._told}
         answers = self._predictor.predict(
             question.profile,
             question.bound.machine,
@@ -56,7 +58,7 @@ class _Oracle:
             job=question.job,
         )
         self._told |= zip(fresh, answers, strict=True)
-        return tuple(self._told[config.digest] for config in configs)
+        return tuple(self._told[digest] for digest in digests)
 
     def _complete(self, config: Config) -> Config:
         today = self._question.today

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autotune.domain import Machine
 from autotune.space.parameter import Dimension, DimensionKind, Parameter, Per
@@ -64,6 +64,10 @@ class BoundNumber:
     """What an unset value behaves as, where that is known."""
     floor: float | None = None
     """Lowest position that is held by an odd value of the person, below the range."""
+    _ends: dict[float, tuple[float, float]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """By scale: every configuration that is thought of asks for them again."""
 
     @property
     def own(self) -> Special:
@@ -72,6 +76,8 @@ class BoundNumber:
 
     def bounds(self, scale: float) -> tuple[float, float]:
         """Return the lowest and highest regular value at a scale."""
+        if scale in self._ends:
+            return self._ends[scale]
         low, high = self._on_ladder(self.low * scale, up=True), self._on_ladder(self.high * scale)
         if self.least is not None:
             low = max(low, self.least)
@@ -80,6 +86,7 @@ class BoundNumber:
         if low > high:
             high = low if self.most is None else min(low, self.most)
             low = min(low, high)
+        self._ends[scale] = low, high
         return low, high
 
     def snap(self, value: float, scale: float, *, down: bool = False) -> float:
