@@ -143,8 +143,8 @@ def recommend(
         eventlog: log of an earlier execution of the job, wherever that was.
         sql: the job is this folder of queries over the tables in *data*; Spark only plans them.
         space: a shipped space or a file.
-        master: where the job will run; ``None``: as ``spark-defaults.conf`` says, or else all of
-            this machine.
+        master: where the job will run; ``None``: as *conf* or ``spark-defaults.conf`` says, or
+            else all of this machine.
         spark_home: of the Spark that will run it.
         tracking_uri: where your studies are published and your predictor is registered, if any.
         conf: what the job runs with today, over what the execution of the log ran with. With
@@ -159,19 +159,13 @@ def recommend(
     from autotune.recommendation import recommend as run
 
     paths = [data] if isinstance(data, str | Path) else data or ()
-    properties = dict(conf or {})
-    usual = properties.pop("spark.master", None)
     about = inquire(
         paths if isinstance(paths, DatasetProfile) else [str(each) for each in paths],
         eventlog=None if eventlog is None else str(eventlog),
         sql=None if sql is None else str(sql),
         space=space,
-        master=master or usual,
+        master=master,
+        conf=conf,
         spark_home=spark_home,
     )
-    return run(
-        about,
-        workload=workload,
-        tracking_uri=tracking_uri,
-        conf=None if conf is None else properties,
-    )
+    return run(about, workload=workload, tracking_uri=tracking_uri)

@@ -241,13 +241,13 @@ def recommend(
     from autotune.inquiry import inquire
 
     today = pairs_of(conf)
-    properties = dict(today)
     about = inquire(
         paths,
         eventlog=eventlog,
         sql=sql,
         space=space_name,
-        master=master or properties.pop("spark.master", None),
+        master=master,
+        conf=today or None,
         spark_home=spark_home,
         sample_rows=sample_rows,
         max_files=max_files,
@@ -255,9 +255,7 @@ def recommend(
     )
     from autotune.recommendation import recommend as run  # takes seconds: after all checks
 
-    answer = run(
-        about, workload=workload, tracking_uri=tracking_uri, conf=properties if conf else None
-    )
+    answer = run(about, workload=workload, tracking_uri=tracking_uri)
     said, secrets = answer.model_dump(mode="json"), Secrets(today)
     print_result(form, secrets.scrub(answer.to_text()), secrets.scrubbed(said))
     return 0

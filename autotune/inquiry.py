@@ -22,6 +22,7 @@ from autotune.spark.explain import explain_queries
 from autotune.spark.installation import Installation, find_installation, spark_defaults
 
 _SHOWN = 120
+_MASTER = "spark.master"
 _CORES = "spark.executor.cores"
 _SPARKS_OPTION = re.compile(
     r"-XX:\+IgnoreUnrecognizedVMOptions|--add-modules=jdk\.incubator\.vector"
@@ -34,7 +35,7 @@ _SPARKS_OPTION = re.compile(
     r"|handler\.ssl\.defaultEndpointVerificationAlgorithm=NONE)"
     r"|--sun-misc-unsafe-memory-access=allow|--enable-native-access=ALL-UNNAMED"
 )
-"""What Spark puts before them, in any of its versions: ``JavaModuleOptions`` in its sources."""
+"""What Spark puts before a person's options: ``JavaModuleOptions`` in its sources."""
 _LOCAL_SLOTS = re.compile(r"local\[\s*(\d+)")
 
 
@@ -48,6 +49,8 @@ class Inquiry:
     space: Space
     spark_defaults: Mapping[str, str]
     """What the installation's ``spark-defaults.conf`` sets."""
+    conf: Mapping[str, str] | None = None
+    """What the person says that the job runs with today, its master aside."""
     logged: Mapping[str, str] | None = None
     """What the execution of the log ran with, of what the space may change."""
     cautions: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ def inquire(
     sql: str | None = None,
     space: str = "default",
     master: str | None = None,
+    conf: Mapping[str, str] | None = None,
     spark_home: str | None = None,
     sample_rows: int = 100_000,
     max_files: int = 1000,
@@ -74,8 +78,9 @@ def inquire(
         eventlog: A log of an earlier execution of the job, wherever that was: tells what it does.
         sql: The job is this folder of queries over the tables in *data*; Spark only plans them.
         space: What may be changed: a shipped space or a file.
-        master: Where the job will run; ``None``: what ``spark-defaults.conf`` says, or else all
-            of this machine.
+        master: Where the job will run; ``None``: what *conf* or ``spark-defaults.conf`` says, or
+            else all of this machine.
+        conf: What the job runs with today, where the person says it.
         spark_home: Of the Spark that will run it.
         sample_rows: As ``profile_dataset`` takes it, like the next two.
         max_files: See there.
@@ -104,9 +109,12 @@ def inquire(
         )
     installation = find_installation(spark_home)
     defaults = spark_defaults(installation)
-    machine, cautions = _machine(master, defaults.get("spark.master"), installation)
+    own = dict(conf or {})
+    named = master or own.pop(_MASTER, None)
+    machine, cautions = _machine(named, defaults.get(_MASTER), installation)
     found = load_space(space, spark_version=installation.spark_version)
-    about = Inquiry(profile, None, machine, found, defaults, cautions=cautions)
+    said = None if conf is None else own
+    about = Inquiry(profile, None, machine, found, defaults, said, cautions=cautions)
     if eventlog is not None:
         return _with_log(about, eventlog)
     if sql is not None:
@@ -182,7 +190,7 @@ def _log_cautions(log: LogSummary, machine: Machine) -> Iterator[str]:
         yield "the log has no end, so it tells of a part of the job"
     if log.ignored_lines:
         yield f"{log.ignored_lines:,} of {log.lines:,} lines of the log could not be read"
-    master = log.effective.get("spark.master", machine.master)
+    master = log.effective.get(_MASTER, machine.master)
     slots = _LOCAL_SLOTS.match(master)
     other = mode_of(master) is not mode_of(machine.master)
     if other or (slots and int(slots[1]) != machine.slots):

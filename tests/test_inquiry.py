@@ -91,6 +91,10 @@ def test_the_master_is_what_is_set_where_none_is_named(
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     assert inquire(eventlog=log).machine.master == "local[3]"
     assert inquire(eventlog=log, master="local[2]").machine.master == "local[2]"
+    said = inquire(eventlog=log, conf={"spark.master": "local[4]", "spark.x": "1"})
+    assert (said.machine.master, said.conf) == ("local[4]", {"spark.x": "1"})
+    assert inquire(eventlog=log, conf={"spark.master": "local[4]"}).conf == {}
+    assert inquire(eventlog=log).conf is None
     (tmp_path / "spark-defaults.conf").write_text("spark.master yarn\n")
     away = inquire(eventlog=log)
     assert away.machine.master == "local[*]"

@@ -40,7 +40,7 @@ def _boosting() -> GradientBoostingRegressor:
 
 def _kernel_ridge() -> KernelRidge:
     # The mean of a Gaussian process of variance 0.05 and length 8, where the noise has 0.01; of
-    # hundreds of noisy rows these can't be learned. It answers several times as fast as one.
+    # hundreds of noisy rows these can't be learned. It answers in half the time of one.
     return KernelRidge(kernel="rbf", gamma=1 / (2 * 8.0**2), alpha=0.01 / 0.05)
 
 

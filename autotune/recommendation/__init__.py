@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,18 +33,17 @@ def recommend(
     *,
     workload: str | None = None,
     tracking_uri: str = DEFAULT_TRACKING_URI,
-    conf: Mapping[str, str] | None = None,
 ) -> Recommendation:
     """Recommend a configuration for a job, from what earlier studies taught.
+
+    What it is compared with is what the person says, over what the execution of the log ran with.
+    With neither: what its latest study started from; without a study of it, what all studies
+    started from; else Spark's own defaults; each over the installation's ``spark-defaults.conf``.
 
     Args:
         about: What is asked about.
         workload: What the job is called in earlier studies.
         tracking_uri: Where the studies are published and the predictor is registered.
-        conf: What the job runs with today, over what the execution of the log ran with. With
-            neither: what its latest study started from; without a study of it, what all studies
-            started from; else Spark's own defaults; each over the installation's
-            ``spark-defaults.conf``.
 
     Raises:
         InputError: The predictor is of another version.
@@ -53,7 +51,7 @@ def recommend(
         EnvironmentFault: MLflow does not answer.
     """
     predictor, version = predictor_in_charge(tracking_uri)
-    today, origin = starting_point(predictor.known, workload, conf, about.logged)
+    today, origin = starting_point(predictor.known, workload, about.conf, about.logged)
     job, cautions = about.job, about.cautions
     if job is None:
         job, said = known_job(predictor.known, workload, about.profile)

@@ -65,7 +65,7 @@ class BoundNumber:
     floor: float | None = None
     """Lowest position that is held by an odd value of the person, below the range."""
     _ends: dict[float, tuple[float, float]] = field(
-        default_factory=dict, compare=False, repr=False
+        default_factory=dict, init=False, compare=False, repr=False
     )
     """By scale: every configuration that is thought of asks for them again."""
 
