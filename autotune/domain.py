@@ -7,12 +7,13 @@ All values are immutable pydantic models that survive a JSON round trip. Stored 
 from __future__ import annotations
 
 import hashlib
-import json
 from enum import StrEnum
+from json import JSONEncoder
 
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
+_CANONICAL = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 class Objective(StrEnum):
@@ -40,8 +41,7 @@ class Value(BaseModel):
 
 def digest_of(data: object) -> str:
     """Return 16 hex digits that identify JSON-like data, whatever the order of its keys."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL.encode(data).encode()).hexdigest()[:16]
 
 
 class Config(Value):

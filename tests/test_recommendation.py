@@ -62,7 +62,6 @@ def predictor(histories: tuple[StudyHistory, ...]) -> Predictor:
 
 def ask(
     predictor: Predictor,
-    histories: tuple[StudyHistory, ...],
     data: DatasetProfile | None = None,
     where: Machine | None = None,
     today: dict[str, str] | None = None,
@@ -74,17 +73,14 @@ def ask(
         data or profile(GB // 40, "/third"),
         where or machine(),
         SPACE,
-        histories=histories,
         today=BAD if today is None else today,
         workload=workload,
         job=job,
     )
 
 
-def test_a_planted_bad_default_is_beaten(
-    predictor: Predictor, histories: tuple[StudyHistory, ...]
-) -> None:
-    found = ask(predictor, histories)
+def test_a_planted_bad_default_is_beaten(predictor: Predictor) -> None:
+    found = ask(predictor)
     assert not found.keep_default
     assert int(found.config.properties[PARTITIONS] or 200) <= 256
     data, where = profile(GB // 40), machine()
@@ -96,10 +92,8 @@ def test_a_planted_bad_default_is_beaten(
     assert found.baseline.properties[PARTITIONS] == "2000"
 
 
-def test_each_change_has_its_reason_and_idle_ones_are_taken_back(
-    predictor: Predictor, histories: tuple[StudyHistory, ...]
-) -> None:
-    found = ask(predictor, histories)
+def test_each_change_has_its_reason_and_idle_ones_are_taken_back(predictor: Predictor) -> None:
+    found = ask(predictor)
     first = found.changes[0]
     assert (first.name, first.was) == (PARTITIONS, "2000")
     assert first.effect < 0.8
@@ -112,8 +106,8 @@ def test_each_change_has_its_reason_and_idle_ones_are_taken_back(
             assert value == found.baseline.properties[name]
 
 
-def test_a_good_default_is_kept(predictor: Predictor, histories: tuple[StudyHistory, ...]) -> None:
-    found = ask(predictor, histories, today={PARTITIONS: "8", CODEC: "zstd"})
+def test_a_good_default_is_kept(predictor: Predictor) -> None:
+    found = ask(predictor, today={PARTITIONS: "8", CODEC: "zstd"})
     assert found.keep_default
     assert found.config == found.baseline
     assert found.changes == ()
@@ -131,7 +125,7 @@ def test_what_is_not_sure_enough_is_said_to_be_worth_measuring(
         for known, found in predictor.card.margins.items()
     }
     card = predictor.card.model_copy(update={"margins": margins})
-    found = ask(replace(predictor, card=card), histories)
+    found = ask(replace(predictor, card=card))
     assert found.keep_default
     assert found.config == found.baseline
     assert PARTITIONS in {change.name for change in found.promising}
@@ -149,30 +143,26 @@ def test_where_nothing_was_learned_the_default_is_kept(
     histories: tuple[StudyHistory, ...],
 ) -> None:
     constant = fit(histories, facts_of=facts_of, models=("constant",))
-    assert ask(constant, histories).keep_default
+    assert ask(constant).keep_default
 
 
-def test_what_would_fail_is_not_recommended(
-    predictor: Predictor, histories: tuple[StudyHistory, ...]
-) -> None:
+def test_what_would_fail_is_not_recommended(predictor: Predictor) -> None:
     for size in (GB // 80, GB // 40, GB // 20):
-        found = ask(predictor, histories, profile(size))
+        found = ask(predictor, profile(size))
         assert not found.keep_default
         assert found.config.properties[MEMORY] != "512m"
 
 
-def test_cautions_name_what_is_unfamiliar(
-    predictor: Predictor, histories: tuple[StudyHistory, ...]
-) -> None:
-    (unknown,) = ask(predictor, histories).cautions
+def test_cautions_name_what_is_unfamiliar(predictor: Predictor) -> None:
+    (unknown,) = ask(predictor).cautions
     assert "--eventlog" in unknown
-    assert ask(predictor, histories, job=JOB).cautions == ()
-    assert any("'new'" in said for said in ask(predictor, histories, workload="new").cautions)
-    far = ask(predictor, histories, data=profile(900 * GB), where=machine(64, 512 * GB))
+    assert ask(predictor, job=JOB).cautions == ()
+    assert any("'new'" in said for said in ask(predictor, workload="new").cautions)
+    far = ask(predictor, data=profile(900 * GB), where=machine(64, 512 * GB))
     assert any("data size" in said for said in far.cautions)
     assert any("slots" in said for said in far.cautions)
     newer = machine().model_copy(update={"spark_version": "4.3.0"})
-    assert any("Spark 4.3" in said for said in ask(predictor, histories, where=newer).cautions)
+    assert any("Spark 4.3" in said for said in ask(predictor, where=newer).cautions)
 
 
 def test_what_was_good_elsewhere_is_carried_over_in_relative_units() -> None:
@@ -210,30 +200,26 @@ def test_candidates_are_distinct_start_with_the_baseline_and_can_be_repeated(
     assert [candidate.config.digest for candidate in again] == digests
 
 
-def test_the_answer_is_the_same_every_time_and_survives_json(
-    predictor: Predictor, histories: tuple[StudyHistory, ...]
-) -> None:
-    found = ask(predictor, histories)
-    assert found == ask(predictor, histories[::-1])
+def test_the_answer_is_the_same_every_time_and_survives_json(predictor: Predictor) -> None:
+    found = ask(predictor)
+    assert found == ask(replace(predictor, known=predictor.known[::-1]))
     assert Recommendation.model_validate_json(found.model_dump_json()) == found
 
 
-def test_the_text_says_it_all(predictor: Predictor, histories: tuple[StudyHistory, ...]) -> None:
-    text = ask(predictor, histories).to_text()
+def test_the_text_says_it_all(predictor: Predictor) -> None:
+    text = ask(predictor).to_text()
     for part in ("/third", "2000 ->", "not measured", "Leans on: a1, a0", "Considered"):
         assert part in text
     assert max(map(len, text.splitlines())) < 140
 
 
-def test_similar_studies_are_those_of_the_same_job_and_near_data(
-    predictor: Predictor, histories: tuple[StudyHistory, ...]
-) -> None:
-    found = ask(predictor, histories, data=profile(GB // 20), workload="b")
+def test_similar_studies_are_those_of_the_same_job_and_near_data(predictor: Predictor) -> None:
+    found = ask(predictor, data=profile(GB // 20), workload="b")
     assert found.similar_studies[:2] == ("b1", "b0")
 
 
 def test_without_any_history_the_predictor_still_answers(predictor: Predictor) -> None:
-    found = ask(predictor, ())
+    found = ask(replace(predictor, known=()))
     assert not found.keep_default
     assert found.similar_studies == ()
 
@@ -330,6 +316,6 @@ def test_a_property_outside_of_the_space_is_the_persons_in_every_prediction(
             return super().predict(profile, machine, configs, **options)
 
     fitted = fit(histories, facts_of=facts_of, models=("extra_trees",))
-    watched = Watched(fitted.regressors, fitted.failure, fitted.card, facts_of=facts_of)
-    ask(watched, histories, today={**BAD, "spark.sql.adaptive.enabled": "false"})
+    watched = Watched(fitted.regressors, fitted.failure, fitted.card, fitted.known, facts_of)
+    ask(watched, today={**BAD, "spark.sql.adaptive.enabled": "false"})
     assert {c.properties["spark.sql.adaptive.enabled"] for c in seen} == {"false"}

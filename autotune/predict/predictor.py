@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
@@ -13,6 +14,7 @@ from zipfile import ZIP_DEFLATED
 import numpy as np
 import skops.io
 from pydantic import TypeAdapter, ValidationError
+from sklearn import config_context
 
 from autotune.domain import Config, DatasetProfile, Machine, Value, WorkloadProfile
 from autotune.errors import InputError, NewerVersion
@@ -69,6 +71,11 @@ class Predictor:
     """Of every study the baseline and the best configurations: what may be tried elsewhere."""
     facts_of: FactsOf = property_facts
 
+    @cached_property
+    def contexts(self) -> tuple[Mapping[str, float], ...]:
+        """What does not depend on the configuration, of each of ``known``: every answer asks."""
+        return tuple(context_features(h.profile, h.machine, "", h.job) for h in self.known)
+
     def predict(
         self,
         profile: DatasetProfile | None,
@@ -94,8 +101,10 @@ class Predictor:
         table = self.features(profile, machine, [baseline or Config(), *configs], workload, job)
         known = self.card.known(job)
         regressor = self.regressors[self.card.models[known]]
-        prepared = regressor["prepare"].transform(table)
-        logs, spread = ask(regressor["model"], prepared)
+        # The numbers are ours: to check them for every question costs more than some answers.
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            prepared = regressor["prepare"].transform(table)
+            logs, spread = ask(regressor["model"], prepared)
         failing = self._failure_probabilities(prepared)
         # Not the last digits: two equal rows may differ in them, by their place in the table.
         rows = zip(np.round(logs - logs[0], 9), spread, failing, strict=True)

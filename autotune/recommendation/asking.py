@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.predict import Predictor
-from autotune.predict.known import remembered
 from autotune.recommendation.answer import Recommendation
 from autotune.recommendation.candidates import past_baseline
 from autotune.recommendation.question import Question
@@ -22,7 +21,6 @@ def answer(
     machine: Machine,
     space: Space,
     *,
-    histories: Sequence[StudyHistory] | None = None,
     today: Mapping[str, str] | None = None,
     baseline_from: str = "your configuration",
     workload: str | None = None,
@@ -36,8 +34,6 @@ def answer(
         profile: Of the data, where it is known.
         machine: Where the job will run.
         space: What may be changed.
-        histories: Studies whose best configurations are candidates; ``None``: those that the
-            predictor learned from.
         today: What the job runs with now.
         baseline_from: Where *today* is known from, in words.
         workload: What the job is called in earlier studies.
@@ -48,8 +44,7 @@ def answer(
     facts = predictor.facts_of(machine.spark_version)
     bound = bind(space, machine=machine, baseline=today, facts=facts)
     question = Question(bound, profile, today, baseline_from, workload, job, tuple(cautions))
-    known = predictor.known if histories is None else [remembered(each) for each in histories]
-    return rank(predictor, question, known)
+    return rank(predictor, question)
 
 
 def starting_point(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from autotune.domain import Config
 from autotune.expert import expert_config, expert_rules
 from autotune.predict import Prediction, Predictor, RuleScore
@@ -14,16 +12,15 @@ from autotune.recommendation.question import (
     Question,
     cautions,
     kept_default,
+    nearest,
 )
-from autotune.record import StudyHistory
 from autotune.space import same_value
 
 
-def by_rules(
-    predictor: Predictor, question: Question, near: Sequence[StudyHistory]
-) -> Recommendation:
+def by_rules(predictor: Predictor, question: Question) -> Recommendation:
     """Recommend what the expert's rules say, if these did no harm where they were tried."""
     bound, rules = question.bound, predictor.card.rules
+    near = nearest(predictor, question)[:SIMILAR]
     config = expert_config(bound, question.profile)
     unknown = "this is unlike all that was learned from"
     prior = predictor.card.failure_prior
@@ -31,8 +28,8 @@ def by_rules(
     answer = kept_default(question, 2, unmoved).model_copy(
         update={
             "outside": True,
-            "cautions": cautions(predictor, question, near),
-            "similar_studies": tuple(history.study for history in near[:SIMILAR]),
+            "cautions": cautions(predictor, question),
+            "similar_studies": tuple(history.study for history in near),
         }
     )
     if rules is None or not did_well(rules):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autotune.domain import DatasetProfile, WorkloadProfile
@@ -32,19 +32,20 @@ class Question:
     """What makes what is known of the job less than sure."""
 
 
-def nearest(histories: Sequence[StudyHistory], question: Question) -> list[StudyHistory]:
-    """Return the studies by likeness: same workload first, then data and machine in octaves."""
+def nearest(predictor: Predictor, question: Question) -> list[StudyHistory]:
+    """Return the known studies by likeness: of the workload, then data and machine in octaves."""
     here = context_features(question.profile, question.bound.machine, "", question.job)
 
-    def distance(history: StudyHistory) -> tuple[bool, float, str]:
-        there = context_features(history.profile, history.machine, "", history.job)
+    def distance(known: tuple[StudyHistory, Mapping[str, float]]) -> tuple[bool, float, str]:
+        history, there = known
         total = 0.0
         for name, value in here.items():
             gap = abs(value - there[name])
             total += 2.0 if math.isnan(gap) else gap
         return history.workload != question.workload, total, history.study
 
-    return sorted(histories, key=distance)
+    known = zip(predictor.known, predictor.contexts, strict=True)
+    return [history for history, _ in sorted(known, key=distance)]
 
 
 def kept_default(question: Question, considered: int, prediction: Prediction) -> Recommendation:
@@ -75,9 +76,7 @@ def kept_default(question: Question, considered: int, prediction: Prediction) ->
     )
 
 
-def cautions(
-    predictor: Predictor, question: Question, histories: Sequence[StudyHistory]
-) -> tuple[str, ...]:
+def cautions(predictor: Predictor, question: Question) -> tuple[str, ...]:
     """Say what about the question, data, machine or job makes the answer less sure."""
     machine, card = question.bound.machine, predictor.card
     found = list(predictor.unfamiliar(question.profile, machine))
@@ -90,8 +89,8 @@ def cautions(
         found.append("what the job does is not known: give a log of it with --eventlog")
     if question.workload is not None and question.workload not in card.workloads:
         found.append(f"no study of workload '{question.workload}' was learned from")
-    versions = {".".join((h.machine.spark_version or "").split(".")[:2]) for h in histories}
+    versions = {".".join((h.machine.spark_version or "").split(".")[:2]) for h in predictor.known}
     mine = ".".join((machine.spark_version or "").split(".")[:2])
-    if mine and histories and mine not in versions:
+    if mine and versions and mine not in versions:
         found.append(f"no study ran on Spark {mine}")
     return tuple(found)

@@ -18,7 +18,6 @@ from autotune.recommendation.question import (
     kept_default,
     nearest,
 )
-from autotune.record import StudyHistory
 from autotune.space import BoundSpace
 
 MOST_FAILURE = 0.1
@@ -67,9 +66,7 @@ class _Oracle:
         return Config(properties=properties, arguments=config.arguments)
 
 
-def rank(
-    predictor: Predictor, question: Question, histories: Sequence[StudyHistory], *, seed: int = 0
-) -> Recommendation:
+def rank(predictor: Predictor, question: Question, *, seed: int = 0) -> Recommendation:
     """Recommend a configuration for *question*.
 
     The best candidate is the one with the least predicted time plus its uncertainty, among those
@@ -78,10 +75,10 @@ def rank(
     too far from all that was learned from, the model is not asked (``outside.by_rules``).
     """
     if predictor.distance(question.profile, question.bound.machine, question.job) > 1:
-        return by_rules(predictor, question, nearest(histories, question))
+        return by_rules(predictor, question)
     oracle = _Oracle(predictor, question)
     bound = question.bound
-    near = nearest(histories, question)
+    near = nearest(predictor, question)
     pool = candidates(
         bound, near[:_SOURCES], question.profile, facts_of=predictor.facts_of, seed=seed
     )
@@ -92,7 +89,7 @@ def rank(
     answer = kept_default(question, len(pool), predictions[0])
     changed = config.digest != bound.baseline.digest
     keep, reason = verdict(prediction, changed=changed, tried=pool[best].tried)
-    warned = cautions(predictor, question, histories)
+    warned = cautions(predictor, question)
     similar = tuple(history.study for history in near[:SIMILAR])
     update = {"cautions": warned, "similar_studies": similar, "reason": reason}
     if keep:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autotune.space.parameter import Dimension, DimensionKind, Parameter
 from autotune.space.units import ParameterType, same_value
@@ -117,13 +118,14 @@ def _option(token: str) -> str:
     return short[0] if short else token.split("=", 1)[0]
 
 
-def _tokens(text: str | None) -> list[str]:
+@lru_cache(maxsize=256)
+def _tokens(text: str | None) -> tuple[str, ...]:
     if not text:
-        return []
+        return ()
     try:
-        return shlex.split(text)
+        return tuple(shlex.split(text))
     except ValueError:
-        return text.split()
+        return tuple(text.split())
 
 
 def _quoted(tokens: Iterable[str]) -> list[str]:
