@@ -20,6 +20,22 @@ _LEAST_MACHINE_SCALE = 1.0
 _LEAST_LIMIT = 0.75
 _OTHER_KIND = 0.5
 """Of a job's stages, jobs or operators: so many more of one kind than any job had before."""
+_AMOUNTS = frozenset(
+    {
+        "data rows",
+        "data size",
+        "data size per slot",
+        "job input per slot",
+        "job processor seconds per slot",
+        "job rows per slot",
+        "job seconds",
+        "machine executors",
+        "machine slots",
+    }
+)
+_BEYOND = 3.0
+"""Octaves above the largest amount that was learned from, whatever else is alike. What saves a
+short job a second may cost a long one as a multiple, so that more of the same is not the same."""
 _FEW = 3
 """With fewer groups than this nothing is known of how far apart jobs lie."""
 
@@ -37,7 +53,8 @@ class Reach(Value):
     def distance(self, context: Context) -> float:
         """Return the distance to the nearest study, 1 being as far as is trusted.
 
-        Just as far is a job that has by half of the whole more of a kind than any study had.
+        Just as far is a job that has by half of the whole more of a kind than any study had, and
+        what is eight times as long, as large or as wide as the largest.
 
         Args:
             context: The numbers about data, machine and job, as the features give them.
@@ -104,7 +121,7 @@ def _gaps(one: np.ndarray, others: np.ndarray, scales: np.ndarray) -> np.ndarray
 
 
 def _strangeness(one: np.ndarray, others: np.ndarray, names: Sequence[str]) -> float:
-    """Return above 1 for a job that has by half of the whole more of a kind than all others.
+    """Return above 1 for a job that has much more of a kind, or of anything, than all others.
 
     Args:
         one: features of a job.
@@ -112,7 +129,8 @@ def _strangeness(one: np.ndarray, others: np.ndarray, names: Sequence[str]) -> f
         names: of the features.
     """
     shares = [place for place, name in enumerate(names) if name in KIND_SHARES]
-    if not shares:
-        return 0.0
     more = np.nan_to_num(one[shares]) - np.nan_to_num(others[:, shares]).max(axis=0)
-    return float(more.max()) / _OTHER_KIND
+    amounts = [place for place, name in enumerate(names) if name in _AMOUNTS]
+    above = one[amounts] - np.where(np.isnan(others), -math.inf, others)[:, amounts].max(axis=0)
+    known = above[np.isfinite(above)]
+    return float(max([0.0, *more / _OTHER_KIND, *known / _BEYOND]))
