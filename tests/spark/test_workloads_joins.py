@@ -121,6 +121,23 @@ def test_salt_and_broadcast_change_nothing_about_the_answers(
     assert contents(tmp_path) == contents(answers / "skew")
 
 
+@pytest.mark.parametrize("broadcast", ["no", "yes"])
+def test_salt_repeats_the_dimension_unless_it_is_broadcast(
+    one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path, broadcast: str
+) -> None:
+    (events := tmp_path / "events").mkdir()
+    log = {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": str(events),
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+    }
+    given = ("--salt", "3", "--broadcast", broadcast)
+    run(one_jvm, "skew", data, tmp_path / "out", *given, conf=log)
+    told = next(events.iterdir()).read_text()
+    assert ("explode(" in told) is (broadcast == "no")
+
+
 def test_neither_hints_nor_configuration_change_the_answers_of_joins(
     one_jvm: OneJvm, data: dict[str, Path], answers: Path, tmp_path: Path
 ) -> None:
