@@ -55,7 +55,7 @@ class Builtin(Value):
     stresses: str = ""
     dataset: Dataset | None = None
     rows: dict[Size, int] = Field(default={})
-    """How many rows each size has, of the largest table; times are in docs/workloads.md."""
+    """How many rows each size has, of the main table; times are in docs/workloads.md."""
 
 
 def _builtin(name: str, dataset: Dataset, rows: tuple[int, int, int], stresses: str) -> Builtin:

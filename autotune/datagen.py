@@ -53,7 +53,7 @@ def make_data(
         name: ``tpch``, or a built-in workload.
         to: the folder to make; missing, empty, or made before with the same numbers.
         size: S, M (what is made when nothing is said) or L.
-        rows: of the largest table, instead of a size (not for tpch).
+        rows: of the main table, instead of a size (not for tpch).
         scale: scale factor, instead of a size (tpch only).
         seed: of the generator (not for tpch, which has one set of data a scale).
         options: of the generator, as ``{"hot-share": "0.8"}``.

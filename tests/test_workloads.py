@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from autotune.datagen import make_data
 from autotune.draft import DataDraft
 from autotune.errors import EnvironmentFault, InputError
 from autotune.plan import read_experiment
-from autotune.workloads import sql, taxi_data
+from autotune.workloads import edges_data, ratings_data, sql, taxi_data
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -169,6 +170,31 @@ def test_wrong_wishes_are_refused(
     with pytest.raises(InputError, match=message):
         make_data(name, to=tmp_path / "x", **size)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("generator", "option", "message"),
+    [
+        (edges_data, "--degree=0", "--rows and --degree must be at least 1"),
+        (edges_data, "--rows=0", "--rows and --degree must be at least 1"),
+        (edges_data, "--tail=0", "--tail must be more than 0"),
+        (edges_data, "--tail=nan", "--tail must be more than 0"),
+        (ratings_data, "--per-user=0", "--rows, --per-user and --per-item must be at least 1"),
+        (ratings_data, "--per-item=-1", "--rows, --per-user and --per-item must be at least 1"),
+    ],
+)
+def test_generators_refuse_what_makes_no_data(
+    generator: ModuleType,
+    option: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "--rows=10", "--to", str(tmp_path / "x"), option])
+    with pytest.raises(SystemExit):
+        generator.main()
+    assert message in capsys.readouterr().err
 
 
 def test_nothing_half_made_stays_when_the_generator_fails(

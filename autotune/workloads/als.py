@@ -6,7 +6,8 @@ reads ``DATA/ratings`` (see ``ratings_data.py``), keeps everybody's last word on
 from most of them and is judged on the rest. It stresses iteration over RDDs: each half of a step
 sends the factors of one side to the ratings of the other in a shuffle of objects. ``--blocks``
 is the number of parts that people and films are each divided into: more make more and smaller
-tasks, and copy each factor more often. A checkpoint every so many steps cuts the lineage.
+tasks, and copy each factor more often. A checkpoint every so many steps cuts the lineage. Needs
+numpy, as pyspark.ml does.
 
 One Parquet folder a step. With one number of blocks the factors are the same, up to the rounding
 of sums, however the table is partitioned; with another they begin elsewhere and end elsewhere,

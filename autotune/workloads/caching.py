@@ -4,9 +4,11 @@
 
 reads the table of ``records_data.py``, takes the JSON of each row apart and aggregates the result
 six times. ``--storage-level`` says where the prepared table is kept after the first step: nowhere
-(``NONE``: it is prepared anew each time, but only the columns that are asked for), on the heap as
-objects (``MEMORY_ONLY``), as bytes (``…_SER``), on the disk, twice (``…_2``). It is as wide as the
-table itself, so that at the larger sizes it doesn't fit into the memory that there is.
+(``NONE``: it is prepared anew each time, but only the columns that are asked for), on the heap
+(``MEMORY_ONLY``), serialised once more (``…_SER``), on the disk, twice (``…_2``). What is kept of
+a DataFrame are batches of compressed columns at every level; objects against bytes is a matter of
+RDDs. At the usual sizes the table fits into Spark's default heap; at L it may not fit into the
+smallest heaps of the search space.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-# Named as in Spark's guide. PySpark's own constants keep bytes where Scala's keep objects.
+# Named as in Spark's guide. PySpark's own constants are serialised where Scala's are not.
 LEVELS = {
     "NONE": None,
     "MEMORY_ONLY": StorageLevel(False, True, False, True),

@@ -34,6 +34,10 @@ def main() -> None:
     parser.add_argument("--degree", type=int, default=6, help="mean number of links of a vertex")
     parser.add_argument("--tail", type=float, default=3.0, help="1: no vertex stands out")
     options = parser.parse_args()
+    if options.rows < 1 or options.degree < 1:
+        parser.error("--rows and --degree must be at least 1")
+    if not options.tail > 0:
+        parser.error("--tail must be more than 0")
     spark = SparkSession.builder.appName("autotune edges data").getOrCreate()
     files = max(2, math.ceil(options.rows / ROWS_PER_FILE))
     ids = spark.range(0, options.rows, 1, files)

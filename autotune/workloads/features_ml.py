@@ -6,7 +6,8 @@ reads ``DATA/visits`` (see ``visits_data.py``), fills the gaps of numbers, turns
 words into columns, scales them, and finds the regularisation of a logistic regression by
 three-fold cross-validation; the best model is then judged on visits kept apart. It stresses what
 training does: one scan that becomes a cached table, then hundreds of short jobs over it, each a
-sum over all rows; ``--parallelism`` models are trained at a time. Needs numpy, as pyspark.ml does.
+sum over all rows; ``--parallelism`` models are trained at a time, at most the two of a fold.
+Needs numpy, as pyspark.ml does.
 
 One Parquet folder a step: what the features hold (exact counts), the loss of each candidate,
 and the quality of the best. Which rows are held out hangs on a hash of the visit, never on the

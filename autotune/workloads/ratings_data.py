@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--per-user", type=int, default=60, help="mean number of ratings")
     parser.add_argument("--per-item", type=int, default=150, help="mean number of ratings")
     options = parser.parse_args()
+    if options.rows < 1 or options.per_user < 1 or options.per_item < 1:
+        parser.error("--rows, --per-user and --per-item must be at least 1")
     spark = SparkSession.builder.appName("autotune ratings data").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     files = max(2, math.ceil(options.rows / ROWS_PER_FILE))

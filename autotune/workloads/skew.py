@@ -3,10 +3,12 @@
     spark-submit skew.py --data data/skew --output out --salt 8 --broadcast no
 
 reads ``DATA/facts`` and ``DATA/dimension`` (see ``skew_data.py``). A shuffle by the key sends all
-rows of a hot key to one task, which the others then wait for. Two remedies are arguments:
-``--salt N`` spreads every key over N parts (the dimension is repeated N times for the join, the
-aggregation goes in two stages), ``--broadcast yes`` joins without a shuffle of the facts; with
-``no`` it is Spark that chooses. The answers don't depend on either.
+rows of a hot key to one task, which the others then wait for. That happens in the join alone:
+the aggregation adds up by key and user before it shuffles, and shuffles by both, so that a hot
+key is many groups on many tasks. Two remedies are arguments: ``--salt N`` spreads every key over
+N parts (the dimension is repeated N times for the join, unless it is broadcast; the aggregation
+goes in two stages, which only costs there), ``--broadcast yes`` joins without a shuffle of the
+facts; with ``no`` it is Spark that chooses. The answers don't depend on either.
 """
 
 from __future__ import annotations
@@ -51,9 +53,9 @@ def part(column: str, parts: int) -> Column:
 
 
 def joined(facts: DataFrame, dimension: DataFrame, salt: int, broadcast: bool) -> DataFrame:
-    """Join the facts with the dimension, part by part where there is salt."""
+    """Join the facts with the dimension, part by part where there is salt and a shuffle."""
     on = ["key"]
-    if salt > 1:
+    if salt > 1 and not broadcast:  # what is broadcast shouldn't be sent N times over
         facts = facts.withColumn("part", part("id", salt))
         parts = F.explode(F.sequence(F.lit(0), F.lit(salt - 1)))
         dimension = dimension.withColumn("part", parts)

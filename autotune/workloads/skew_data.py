@@ -3,9 +3,10 @@
     spark-submit skew_data.py --rows 2000000 --seed 7 --hot-share 0.8 --to data/skew
 
 writes ``TO/facts`` and ``TO/dimension``. ``--hot-share`` of the facts belong to ``--hot-keys``
-keys, each of which has four times as many as the next; the others are even. The text of the
-dimension makes it larger than what Spark broadcasts by itself (10 MB). Every value is a hash of
-the row's number, the seed and the column, so the same rows come out on any number of cores.
+keys, each of which has four times as many as the next, but for the last, which has a third of the
+one before it; the others are even. The text of the dimension makes it larger than what Spark
+broadcasts by itself (10 MB). Every value is a hash of the row's number, the seed and the column,
+so the same rows come out on any number of cores.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def one_of(values: tuple[str, ...], index: Column) -> Column:
 
 def skewed_key(seed: int, keys: int, hot_keys: int, hot_share: float) -> Column:
     """Return a fact's key; the hot ones lie evenly among the others."""
-    # The i-th hot key has a share of 3/4 · (1/4)^i: the logarithm of an even number, base 4.
+    # The i-th hot key has a share of 3/4 · (1/4)^i: the logarithm of an even number, base 4. The
+    # last one has what is left.
     place = F.floor(-F.log(1.0 - uniform(seed, "place")) / FOUR)
     hot = F.least(place, F.lit(hot_keys - 1)) * (keys // hot_keys)
     return F.when(uniform(seed, "hot") < hot_share, hot).otherwise(drawn(seed, "key", keys))

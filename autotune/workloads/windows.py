@@ -5,7 +5,8 @@
 reads the table of ``records_data.py``. The steps: ``ranks`` (the three dearest purchases of every
 user), ``running_sums`` (what each key had earned after each purchase), ``gaps`` (how long a user
 stayed away) and ``moving_week`` (the best seven days of each country, whose largest has a fifth of
-the rows in one window). Ties are broken by ``id``. Every window is one shuffle and one sort.
+the rows in one window). Ties are broken by ``id``. Every step is one shuffle and at least one
+sort; ``ranks``, with two orders, needs two.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""The workloads that move data along: ingest, etl and clicks, against a plain recomputation."""
+"""The workloads that move data along: ingest and etl, against a plain recomputation."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -17,15 +16,15 @@ import pyarrow.parquet as parquet
 import pytest
 
 from one_jvm import OneJvm
+from workload_answers import Datasets, answers, made, texts
 
 pytestmark = pytest.mark.spark
 
 ODD = {"spark.sql.shuffle.partitions": "7", "spark.sql.adaptive.enabled": "false"}
 ONE = {"spark.sql.shuffle.partitions": "1", "spark.sql.autoBroadcastJoinThreshold": "-1"}
-DATA = {
+DATA: Datasets = {
     "ingest": ("feed", 3_000, {"for": "ingest"}),
     "etl": ("feed", 6_000, {"for": "etl"}),
-    "clicks": ("clicks", 6_000, {"files": 6}),
 }
 FIELDS = 9
 STATES = ["driving", "idle", "parked", "fault", "service"]
@@ -33,34 +32,14 @@ STATES = ["driving", "idle", "parked", "fault", "service"]
 
 @pytest.fixture(scope="module")
 def data(one_jvm: OneJvm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return made(one_jvm, tmp_path_factory.mktemp("data"))
-
-
-def made(one_jvm: OneJvm, to: Path, seed: int = 7) -> dict[str, Path]:
-    return {
-        name: one_jvm.make(dataset, to / name, rows=rows, seed=seed, **options)
-        for name, (dataset, rows, options) in DATA.items()
-    }
-
-
-def texts(folder: Path) -> dict[str, list[str]]:
-    """All lines of a dataset, by table and number of the file."""
-    return {
-        f"{path.parent.name}/{path.name.split('-')[1]}": path.read_text().splitlines()
-        for kind in ("csv", "json", "txt")
-        for path in sorted(folder.rglob(f"part-*.{kind}"))
-    }
-
-
-def answers(folder: Path, name: str, *, by: list[str]) -> pd.DataFrame:
-    table = pd.read_parquet(folder / name)
-    return table.sort_values(by).reset_index(drop=True)
+    return made(one_jvm, DATA, tmp_path_factory.mktemp("data"))
 
 
 def test_the_same_seed_makes_the_same_data_and_another_one_other_data(
     one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path
 ) -> None:
-    again, other = made(one_jvm, tmp_path / "again"), made(one_jvm, tmp_path / "other", seed=8)
+    again = made(one_jvm, DATA, tmp_path / "again")
+    other = made(one_jvm, DATA, tmp_path / "other", seed=8)
     for name, place in data.items():
         assert texts(place)
         assert texts(again[name]) == texts(place)
@@ -91,32 +70,61 @@ def test_ingest_is_given_the_same_rows_in_four_formats(data: dict[str, Path]) ->
             assert ordered[column].astype(float).equals(rows[column])
 
 
-def test_ingest_loses_nothing_whatever_codec_and_row_group(
-    one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def ingested(
+    one_jvm: OneJvm, data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What ingest answered, and wrote, as usual (a) and in two other ways (b, c)."""
+    place = tmp_path_factory.mktemp("ingest")
     asked = ("--codec=zstd", "--row-group-mb=1", "--text-codec=gzip")
     for name, arguments, conf in (("a", (), {}), ("b", asked, ODD), ("c", ("--codec=lz4",), ONE)):
         one_jvm.run(
-            *("ingest.py", "--data", data["ingest"], "--output", tmp_path / name), *arguments,
+            *("ingest.py", "--data", data["ingest"], "--output", place / name), *arguments,
             conf=conf,
         )  # fmt: skip
+    return place
+
+
+def test_ingest_loses_nothing_whatever_codec_and_row_group(
+    data: dict[str, Path], ingested: Path
+) -> None:
     rows = csv_rows(data["ingest"] / "csv")
     expected = rows.groupby("status").agg(
         rows=("status", "size"), placed=("latitude", "count"), odometer_m=("odometer_m", "sum")
     )
     for kind in ("csv", "json", "parquet", "orc"):
         by = ["side", "status"]
-        first, *others = (answers(tmp_path / name, kind, by=by) for name in "abc")
+        first, *others = (answers(ingested / name, kind, by=by) for name in "abc")
         assert all(first.equals(other) for other in others)
         read = first[first["side"] == "read"].set_index("status")
         assert read[list(expected.columns)].astype("int64").equals(expected)
         back = first[first["side"] == "written"].set_index("status")
         assert back.index.tolist() == (["fault"] if kind in ("csv", "json") else sorted(STATES))
         assert back.drop(columns="side").equals(read.loc[back.index].drop(columns="side"))
-    written = tmp_path / "b" / "_written"
+    written = ingested / "b" / "_written"
     assert list((written / "csv").glob("*.csv.gz"))
     codec = parquet.ParquetFile(next((written / "parquet").glob("*.parquet"))).metadata
     assert codec.row_group(0).column(0).compression == "ZSTD"
+    stripes = orc.ORCFile(next((written / "orc").glob("*.orc")))
+    assert stripes.compression == "ZSTD"
+    assert list((written / "json").glob("*.json.gz"))
+
+
+def test_ingest_adds_up_speeds_and_finds_the_first_and_the_last_moment(
+    data: dict[str, Path], ingested: Path
+) -> None:
+    rows = csv_rows(data["ingest"] / "csv")
+    rows["tenths"] = (rows["speed_kmh"] * 10).round()
+    rows["moment"] = pd.to_datetime(rows["measured_at"])
+    groups = rows.groupby("status")
+    for kind in ("csv", "json", "parquet", "orc"):
+        found = answers(ingested / "a", kind, by=["side", "status"])
+        read = found[found["side"] == "read"]
+        assert read["status"].tolist() == sorted(STATES)
+        speeds = [int(speed * 10) for speed in read["speed_kmh"]]
+        assert speeds == groups["tenths"].sum().tolist()
+        assert read["first"].tolist() == groups["moment"].min().tolist()
+        assert read["last"].tolist() == groups["moment"].max().tolist()
 
 
 def number(text: str) -> float | None:
@@ -158,14 +166,27 @@ def tenths(value: float | None) -> int | None:
     return None if value is None else round(value * 10)
 
 
-def test_etl_cleans_and_keeps_the_last_of_what_came_twice(
-    one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def cleansed(
+    one_jvm: OneJvm, data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What etl made of its lines as usual (a) and under two other configurations (b, c)."""
+    place = tmp_path_factory.mktemp("etl")
     for name, conf in (("a", {}), ("b", ODD), ("c", ONE)):
-        output = tmp_path / name
-        one_jvm.run("etl.py", "--data", data["etl"], "--output", output, conf=conf)
-    checked = [cleaned(line) for part in texts(data["etl"]).values() for line in part]
-    assert len(checked) == DATA["etl"][1]
+        one_jvm.run("etl.py", "--data", data["etl"], "--output", place / name, conf=conf)
+    return place
+
+
+Checked = list[tuple[str | None, dict[str, Any]]]
+
+
+def lines_of(data: dict[str, Path]) -> Checked:
+    """Every raw line: what is wrong with it, and what it says."""
+    return [cleaned(line) for part in texts(data["etl"]).values() for line in part]
+
+
+def last_of(checked: Checked) -> dict[tuple[int, int], dict[str, Any]]:
+    """Of every report, the line that was received last."""
     kept: dict[tuple[int, int], dict[str, Any]] = {}
     for fault, said in checked:
         if fault is None:
@@ -173,13 +194,22 @@ def test_etl_cleans_and_keeps_the_last_of_what_came_twice(
             before = kept.get(key)
             if before is None or order < (-before["received"], before["line"]):
                 kept[key] = said
+    return kept
+
+
+def test_etl_cleans_and_keeps_the_last_of_what_came_twice(
+    data: dict[str, Path], cleansed: Path
+) -> None:
+    checked = lines_of(data)
+    assert len(checked) == DATA["etl"][1]
+    kept = last_of(checked)
     faults = Counter(fault for fault, _ in checked)
     assert {"torn", "no moment", "no place", "off the map"} <= faults.keys()
     assert len(kept) < faults[None]
-    rejected = answers(tmp_path / "a", "rejected", by=["fault"])
+    rejected = answers(cleansed / "a", "rejected", by=["fault"])
     shown = {key if isinstance(key, str) else None: n for key, n in rejected.to_numpy().tolist()}
     assert shown == dict(faults)
-    product = answers(tmp_path / "a", "compact", by=["vehicle", "sequence"])
+    product = answers(cleansed / "a", "compact", by=["vehicle", "sequence"])
     assert len(product) == len(kept)
     for row, said in zip(product.to_dict("records"), sorted_by_key(kept), strict=True):
         assert row["moment"] == said["moment"]
@@ -192,60 +222,36 @@ def test_etl_cleans_and_keeps_the_last_of_what_came_twice(
         cell = (math.floor(said[name] * 4) for name in ("latitude", "longitude"))
         assert row["cell"] == "_".join(map(str, cell))
     for key, name in (("day", "by_day"), ("cell", "by_cell")):
-        first, *others = (answers(tmp_path / side, name, by=[key]) for side in "abc")
+        first, *others = (answers(cleansed / side, name, by=[key]) for side in "abc")
         assert all(first.equals(other) for other in others)
         assert first["reports"].sum() == len(kept)
-    folders = list((tmp_path / "b" / "compact").glob("day=*/cell=*"))
+    folders = list((cleansed / "b" / "compact").glob("day=*/cell=*"))
     assert len(folders) > 7
     assert all(len(list(folder.glob("*.parquet"))) == 1 for folder in folders)
 
 
+@pytest.mark.parametrize("key", ["day", "cell"])
+def test_etl_sums_up_what_it_kept(data: dict[str, Path], cleansed: Path, key: str) -> None:
+    expected: dict[str, list[dict[str, Any]]] = {}
+    for said in last_of(lines_of(data)).values():
+        cell = (math.floor(said[name] * 4) for name in ("latitude", "longitude"))
+        place = str(said["moment"].date()) if key == "day" else "_".join(map(str, cell))
+        expected.setdefault(place, []).append(said)
+    found = answers(cleansed / "a", f"by_{key}", by=[key])
+    assert {str(place) for place in found[key]} == expected.keys()
+    for row in found.to_dict("records"):
+        group = expected[str(row[key])]
+        assert row["reports"] == len(group)
+        assert row["vehicles"] == len({said["vehicle"] for said in group})
+        for name in ("speed", "temperature"):
+            known = [tenths(said[name]) for said in group if said[name] is not None]
+            assert (None if pd.isna(row[name]) else row[name]) == (sum(known) if known else None)
+
+
+def test_etl_sums_up_the_same_rows_by_day_and_by_cell(cleansed: Path) -> None:
+    sums = [answers(cleansed / "a", f"by_{key}", by=[key])["checksum"] for key in ("day", "cell")]
+    assert sums[0].sum() == sums[1].sum() != 0
+
+
 def sorted_by_key(kept: dict[tuple[int, int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
     return (kept[key] for key in sorted(kept))
-
-
-def test_clicks_counts_the_same_however_it_is_cut(
-    one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path
-) -> None:
-    slow = ("--mode=paced", "--pace=100 milliseconds", "--files-per-trigger=2")
-    ways = {"a": ((), ODD), "b": (("--files-per-trigger=1",), ONE), "c": (slow, {})}
-    for name, (arguments, conf) in ways.items():
-        one_jvm.run(
-            *("clicks.py", "--data", data["clicks"], "--output", tmp_path / name), *arguments,
-            conf=conf,
-        )  # fmt: skip
-    lines = [json.loads(line) for part in texts(data["clicks"]).values() for line in part]
-    clicks = pd.DataFrame(lines)
-    at = pd.to_datetime(clicks["clicked_at"], utc=True)
-    clicks["start"] = at.dt.floor("10min")
-    assert (at.diff() < pd.Timedelta(0)).mean() > 0.04, "some are late"
-    closed = clicks["start"] + pd.Timedelta("10min") <= at.max() - pd.Timedelta("30min")
-    windows = (
-        clicks[closed]
-        .groupby("start")
-        .agg(users=("user", "nunique"), clicks=("user", "size"), stay_ms=("stay_ms", "sum"))
-    )
-    by_window = [answers(tmp_path / name, "by_window", by=["start"]) for name in ways]
-    by_user = [answers(tmp_path / name, "by_user", by=["place"]) for name in ways]
-    for found in (by_window, by_user):
-        assert all(found[0].equals(other) for other in found[1:])
-    starts = pd.to_datetime(by_window[0]["start"], utc=True)
-    assert starts.tolist() == windows.index.tolist()
-    for column in windows.columns:
-        assert by_window[0][column].tolist() == windows[column].tolist()
-    each = clicks[closed].groupby("user").size().reset_index(name="clicks")
-    most = each.sort_values(["clicks", "user"], ascending=[False, True]).head(100)
-    assert by_user[0]["user"].tolist() == most["user"].tolist()
-    assert by_user[0]["clicks"].tolist() == most["clicks"].tolist()
-
-
-def test_clicks_refuses_files_that_are_not_in_the_order_of_their_contents(
-    one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path
-) -> None:
-    copied = tmp_path / "clicks"
-    copied.mkdir()
-    for place, path in enumerate(sorted((data["clicks"] / "clicks").glob("part-*"))):
-        (copied / path.name).write_bytes(path.read_bytes())
-        os.utime(copied / path.name, (1_000 - place, 1_000 - place))
-    with pytest.raises(AssertionError, match="not written in order; copy them with cp -p"):
-        one_jvm.run("clicks.py", "--data", tmp_path, "--output", tmp_path / "out")

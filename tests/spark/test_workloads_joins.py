@@ -1,67 +1,38 @@
-"""The workloads that join or call Python: their answers against a plain recomputation."""
+"""The workloads that join, skew and joins: their answers against a plain recomputation."""
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow.parquet as parquet
 import pytest
 
 from one_jvm import OneJvm
+from workload_answers import ODD, Datasets, Row, by, column, contents, frame, made, rows
 
 pytestmark = pytest.mark.spark
 
-Row = dict[str, Any]
-
-DATA = {
+DATA: Datasets = {
     "skew": ("skew", 4_000, {"keys": 300, "hot_share": 0.6}),
     "joins": ("orders", 2_000, {"promotions": 20}),
-    "risk": ("positions", 2_000, {"instruments": 150}),
-    "records": ("records", 3_000, {"keys": 50}),
-}
-ODD = {
-    "spark.sql.shuffle.partitions": "7",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.autoBroadcastJoinThreshold": "-1",
-    "spark.default.parallelism": "5",
-    "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "100",
-    "spark.sql.files.maxPartitionBytes": "20000",
-}
-WAYS = {
-    *("expressions", "pickled", "arrow_batched", "pandas", "arrow"),
-    *("map_in_pandas", "map_in_arrow"),
 }
 
 
 @pytest.fixture(scope="module")
 def data(one_jvm: OneJvm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return made(one_jvm, tmp_path_factory.mktemp("data"), seed=7)
+    return made(one_jvm, DATA, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def answers(
     one_jvm: OneJvm, data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Every program's answers with the usual configuration."""
+    """Both programs' answers with the usual configuration."""
     place = tmp_path_factory.mktemp("answers")
-    for name in ("skew", "joins", "risk", "udf", "rdd"):
+    for name in DATA:
         run(one_jvm, name, data, place / name)
     return place
-
-
-def made(one_jvm: OneJvm, to: Path, seed: int, names: Iterable[str] = DATA) -> dict[str, Path]:
-    places: dict[str, Path] = {}
-    for name in names:
-        dataset, count, options = DATA[name]
-        places[name] = one_jvm.make(dataset, to / name, rows=count, seed=seed, **options)
-    return places
 
 
 def run(
@@ -72,39 +43,15 @@ def run(
     *arguments: str,
     conf: dict[str, str] | None = None,
 ) -> None:
-    source = data.get(name, data["records"])
-    one_jvm.run(f"{name}.py", "--data", source, "--output", output, *arguments, conf=conf)
-
-
-def rows(folder: Path) -> list[Row]:
-    """The rows of a table, in an order that doesn't depend on its files."""
-    found = parquet.read_table(folder).to_pylist()
-    return sorted(found, key=lambda row: str(list(row.values())))
-
-
-def contents(folder: Path) -> dict[str, list[Row]]:
-    return {table.name: rows(table) for table in sorted(folder.iterdir())}
-
-
-def frame(folder: Path) -> pd.DataFrame:
-    return parquet.read_table(folder).to_pandas()
-
-
-def by(table: list[Row], *keys: str) -> dict[Any, Row]:
-    """The rows by one column, or by a tuple of several."""
-    found = {tuple(row[key] for key in keys): row for row in table}
-    assert len(found) == len(table)
-    return {key[0] if len(keys) == 1 else key: row for key, row in found.items()}
+    one_jvm.run(f"{name}.py", "--data", data[name], "--output", output, *arguments, conf=conf)
 
 
 def test_the_same_seed_makes_the_same_data_and_another_one_other_data(
     one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path
 ) -> None:
-    own = [name for name in DATA if name != "records"]  # which has a test beside its own programs
-    again = made(one_jvm, tmp_path / "again", 7, own)
-    other = made(one_jvm, tmp_path / "other", 8, own)
-    for name in own:
-        place = data[name]
+    again = made(one_jvm, DATA, tmp_path / "again")
+    other = made(one_jvm, DATA, tmp_path / "other", seed=8)
+    for name, place in data.items():
         tables = contents(place)
         assert contents(again[name]) == tables
         others = contents(other[name])
@@ -147,6 +94,15 @@ def test_skew_adds_up_the_fees_and_counts_the_users_of_every_key(
         assert tuple(row[name] for name in ("keys", "sales", "cents", "users")) == expected
 
 
+def test_skew_finds_the_dearest_sale_of_keys_of_each_size(
+    data: dict[str, Path], answers: Path
+) -> None:
+    keys = frame(data["skew"] / "facts").groupby("key")["amount_cents"].agg(["size", "max"])
+    dearest = keys["max"].groupby(keys["size"].astype(str).str.len()).max()
+    found = by(rows(answers / "skew" / "aggregation"), "digits")
+    assert column(found, "dearest") == dearest.to_dict()
+
+
 @pytest.mark.parametrize(
     ("salt", "broadcast", "conf"),
     [("7", "no", {}), ("3", "yes", ODD), ("1", "no", ODD)],
@@ -165,14 +121,29 @@ def test_salt_and_broadcast_change_nothing_about_the_answers(
     assert contents(tmp_path) == contents(answers / "skew")
 
 
-@pytest.mark.parametrize("name", ["joins", "risk", "udf", "rdd"])
-def test_no_configuration_changes_the_answers(
-    one_jvm: OneJvm, data: dict[str, Path], answers: Path, tmp_path: Path, name: str
+@pytest.mark.parametrize("broadcast", ["no", "yes"])
+def test_salt_repeats_the_dimension_unless_it_is_broadcast(
+    one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path, broadcast: str
 ) -> None:
-    given = ("--hints", "no") if name == "joins" else ()
-    run(one_jvm, name, data, tmp_path, *given, conf=ODD)
+    (events := tmp_path / "events").mkdir()
+    log = {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": str(events),
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+    }
+    given = ("--salt", "3", "--broadcast", broadcast)
+    run(one_jvm, "skew", data, tmp_path / "out", *given, conf=log)
+    told = next(events.iterdir()).read_text()
+    assert ("explode(" in told) is (broadcast == "no")
+
+
+def test_neither_hints_nor_configuration_change_the_answers_of_joins(
+    one_jvm: OneJvm, data: dict[str, Path], answers: Path, tmp_path: Path
+) -> None:
+    run(one_jvm, "joins", data, tmp_path, "--hints", "no", conf=ODD)
     found = contents(tmp_path)
-    assert found == contents(answers / name)
+    assert found == contents(answers / "joins")
     assert all(found.values())
 
 
@@ -242,113 +213,63 @@ def test_joins_answers_all_of_its_questions(data: dict[str, Path], answers: Path
     assert promoted == {key: count for key, count in during.items() if count}
 
 
-def half_up(value: Decimal, digits: int = 4) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+def items_sold(tables: dict[str, list[Row]]) -> list[tuple[Row, Row, Row]]:
+    """Every item with its order and its product."""
+    orders, products = by(tables["orders"], "id"), by(tables["products"], "id")
+    return [
+        (item, orders[item["order_id"]], products[item["product_id"]]) for item in tables["items"]
+    ]
 
 
-def test_risk_is_exact_to_the_last_digit(data: dict[str, Path], answers: Path) -> None:
-    tables, found = contents(data["risk"]), contents(answers / "risk")
-    prices = by(tables["prices"], "instrument_id", "day")
-    rates = by(tables["rates"], "currency", "day")
-    factors: dict[int, list[Row]] = {}
-    for row in tables["exposures"]:
-        factors.setdefault(row["instrument_id"], []).append(row)
-    held: Counter[Any] = Counter()
-    exposures: dict[Any, Decimal] = {}
-    missing = 0
-    for row in tables["positions"]:
-        instrument, day, portfolio = (
-            row[name] for name in ("instrument_id", "day", "portfolio_id")
-        )
-        price = prices[instrument, day]
-        if price["price"] is None:
-            missing += 1
-            continue
-        rate = rates[price["currency"], day]["rate"]
-        value = half_up(half_up(row["quantity"] * price["price"]) * rate)
-        held[day, portfolio, instrument] += value
-        for factor in factors.get(instrument, []):
-            key = (day, portfolio, factor["factor"])
-            exposures[key] = exposures.get(key, Decimal(0)) + value * factor["exposure"]
-    assert sum(row["without_price"] for row in found["values"]) == missing > 0
-    sides = [row[name] or 0 for row in found["values"] for name in ("long", "short")]
-    assert sum(sides) == sum(held.values())
-
-    summed = by(found["exposures"], "day", "portfolio_id", "factor")
-    assert {k: row["exposure"] for k, row in summed.items() if row["positions"]} == exposures
-
-    limits = by(tables["limits"], "portfolio_id", "factor")
-    breached = by(found["breaches"], "day", "portfolio_id", "factor")
-    beyond = {
-        key: abs(value) - limit
-        for key, value in exposures.items()
-        if (limit := limits[key[1], key[2]]["limit"]) is not None and abs(value) > limit
-    }
-    assert beyond
-    assert {key: row["beyond"] for key, row in breached.items()} == beyond
-    for row in breached.values():
-        assert row["used"] == half_up(half_up(abs(row["exposure"]), 2) / row["limit"])
-
-    largest: dict[Any, list[Any]] = {}
-    for (day, portfolio, instrument), value in held.items():
-        largest.setdefault((day, portfolio), []).append((-abs(value), instrument))
-    for row in found["concentration"]:
-        ranked = sorted(largest[row["day"], row["portfolio_id"]])
-        assert ranked[row["place"] - 1] == (-abs(row["value"]), row["instrument_id"])
-
-
-def test_every_kind_of_function_gives_the_same_score(data: dict[str, Path], answers: Path) -> None:
-    found = contents(answers / "udf")
-    assert found.keys() <= WAYS
-    assert len(found) >= 6
-    scores: dict[str, list[int]] = {}
-    for row in rows(data["records"] / "records"):
-        price = row["amount_cents"] * row["quantity"] * (100 - 5 * min(row["quantity"], 6))
-        points = 7 * (row["note"] or "").count(" ") + row["payload"].count("7")
-        scores.setdefault(row["category"], []).append(price + points)
-    expected = {
-        category: (len(some), sum(some), min(some), max(some)) for category, some in scores.items()
-    }
-    for scored in found.values():
-        assert {
-            row["category"]: (row["records"], row["score"], row["lowest"], row["highest"])
-            for row in scored
-        } == expected
-
-
-def test_rdd_answers_all_of_its_questions(data: dict[str, Path], answers: Path) -> None:
-    records, found = rows(data["records"] / "records"), contents(answers / "rdd")
+def test_joins_adds_up_the_revenue_of_every_brand(data: dict[str, Path], answers: Path) -> None:
     cents: Counter[Any] = Counter()
-    spent: Counter[int] = Counter()
-    keys: dict[int, list[tuple[int, int]]] = {}
-    for row in records:
-        cents[row["category"], row["country"]] += row["amount_cents"]
-        spent[row["user"]] += row["amount_cents"]
-        keys.setdefault(row["key"], []).append((row["amount_cents"], row["id"]))
-    totals = by(found["reduce_by_key"], "category", "country")
-    assert {key: row["cents"] for key, row in totals.items()} == cents
-    assert sum(row["purchases"] for row in totals.values()) == len(records)
+    for item, _, product in items_sold(contents(data["joins"])):
+        key = product["category"], product["brand"]
+        cents[key] += item["quantity"] * item["price_cents"]
+    found = by(rows(answers / "joins" / "broadcast"), "category", "brand")
+    assert column(found, "cents") == cents
 
-    dearest = by(found["group_by_key"], "key", "place")
-    assert {key: (row["cents"], row["id"]) for key, row in dearest.items()} == {
-        (key, place): pair
-        for key, pairs in keys.items()
-        for place, pair in enumerate(heapq.nlargest(3, pairs), 1)
-    }
 
-    tenths: Counter[int] = Counter()
-    for row in records:
-        own, whole = row["amount_cents"], spent[row["user"]]
-        if own >= 100_000:
-            tenths[min(11, 10 * own // whole) if whole > 0 else 11] += 1
-    assert {key: row["purchases"] for key, row in by(found["join"], "tenth").items()} == tenths
+def test_joins_adds_up_the_items_of_every_month(data: dict[str, Path], answers: Path) -> None:
+    quantity: Counter[Any] = Counter()
+    for item, order, _ in items_sold(contents(data["joins"])):
+        quantity[order["placed"].month, order["state"]] += item["quantity"]
+    found = by(rows(answers / "joins" / "sort_merge"), "month", "state")
+    assert column(found, "quantity") == quantity
 
-    ranked = sorted((row["amount_cents"], row["id"]) for row in records)
-    for place, row in by(found["sort"], "place").items():
-        assert (row["cents"], row["id"]) == ranked[place]
-    assert len(found["sort"]) == len(ranked[:: len(ranked) // 1000])
 
-    pairs = {(row["user"], row["category"], row["country"]) for row in records}
-    assert {row["category"]: row["pairs"] for row in found["distinct"]} == Counter(
-        category for _, category, _ in pairs
-    )
+def test_joins_counts_the_orders_of_every_month(data: dict[str, Path], answers: Path) -> None:
+    orders = rows(data["joins"] / "orders")
+    expected = Counter((order["placed"].month, order["state"]) for order in orders)
+    found = by(rows(answers / "joins" / "sort_merge"), "month", "state")
+    assert column(found, "orders") == expected
+
+
+def test_joins_adds_up_what_shipping_cost(data: dict[str, Path], answers: Path) -> None:
+    orders, customers = (rows(data["joins"] / name) for name in ("orders", "customers"))
+    known = by(customers, "id")
+    segments: Counter[Any] = Counter()
+    countries: Counter[Any] = Counter()
+    for order in orders:
+        customer = known.get(order["customer_id"])
+        countries[customer and customer["country"]] += order["shipping_cents"]
+        if customer:
+            segments[customer["segment"], customer["country"]] += order["shipping_cents"]
+    found = by(rows(answers / "joins" / "shuffled_hash"), "segment", "country")
+    assert column(found, "shipping_cents") == segments
+    outer = by(rows(answers / "joins" / "outer"), "country")
+    shipped = {key: cents or 0 for key, cents in column(outer, "shipping_cents").items()}
+    assert shipped == {key: countries[key] for key in shipped}
+    assert countries.keys() <= shipped.keys()
+
+
+def test_joins_describes_every_promotion(data: dict[str, Path], answers: Path) -> None:
+    orders = rows(data["joins"] / "orders")
+    promotions = by(rows(data["joins"] / "promotions"), "id")
+    found = by(rows(answers / "joins" / "range"), "promotion_id")
+    assert found
+    for key, row in found.items():
+        own = promotions[key]
+        assert (row["category"], row["percent"]) == (own["category"], own["percent"])
+        during = [order for order in orders if own["starts"] <= order["placed"] < own["ends"]]
+        assert row["shipping_cents"] == sum(order["shipping_cents"] for order in during)
