@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from autotune.dataset.effort import MAX_COUNTED_BYTES
 from autotune.dataset.formats import COMPRESSIONS, readable
+from autotune.dataset.heads import MAX_LINE_BYTES, read_head
 from autotune.errors import InputError
 
 _HEAD_BYTES = 1 << 16
-_MAX_LINE_BYTES = 8 << 20
 _MAX_SAMPLE_BYTES = 48 << 20
 _PIECES = 64
 _HEADS = 16
@@ -37,7 +37,7 @@ class Dialect:
         """Guess from the first lines: the delimiter that divides them most evenly, and a header
         where the first line holds distinct words and no number, unless there is none.
         """  # noqa: D205
-        head, _ = _head(path, _HEAD_BYTES)
+        head, _ = read_head(path, _HEAD_BYTES)
         lines = head.decode("utf-8-sig", errors="replace").splitlines()[:20] or [""]
         delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
         try:
@@ -84,39 +84,13 @@ def _evenness(lines: Sequence[str], mark: str) -> float:
     return min(counts) + sum(counts) / len(counts) / 1000
 
 
-def _head(path: Path, size: int) -> tuple[bytes, int]:
-    """Return whole lines from the start of a file, and how many of its bytes they took."""
-    codec = COMPRESSIONS.get(path.suffix.lower())
-    with readable(path, "text file"), pa.OSFile(str(path)) as raw:
-        stream = pa.CompressedInputStream(raw, codec) if codec else raw
-        data = stream.read(size)
-        while len(data) >= size and b"\n" not in data and len(data) < _MAX_LINE_BYTES:
-            size = len(data)
-            more = stream.read(size)
-            data += more
-            if not more:
-                break
-        ended = not stream.read(1)
-        used = raw.tell()
-    if b"\0" in data:
-        raise InputError(f"{path}: binary, not text; name a Parquet, ORC, CSV or JSON table")
-    if not ended:
-        data = data[: data.rfind(b"\n") + 1]
-        if not data:
-            raise InputError(
-                f"{path}: has a line of more than {_MAX_LINE_BYTES >> 20} MB; split the lines"
-            )
-        used = used if codec else len(data)
-    return data, used
-
-
 def _slice(path: Path, start: int, size: int) -> bytes:
     """Return the whole lines that begin in ``[start, start + size)`` of a plain file."""
     with readable(path, "text file"), path.open("rb") as file:
         file.seek(max(start - 1, 0))
         data = file.read(size + 1)
         if b"\n" not in data[1:]:
-            data += file.readline(_MAX_LINE_BYTES)
+            data += file.readline(MAX_LINE_BYTES)
     first = data.find(b"\n") + 1 if start else 0
     return data[first : data.rfind(b"\n") + 1]
 
@@ -141,7 +115,7 @@ def read_lines(
     Raises:
         InputError: It is not text, or lines are longer than 8 MB.
     """
-    head, _ = _head(files[0][0], _HEAD_BYTES)
+    head, _ = read_head(files[0][0], _HEAD_BYTES)
     width = len(head) / max(head.count(b"\n"), 1)
     budget = int(min(max(rows * width * 2, _HEAD_BYTES), _MAX_SAMPLE_BYTES))
     if any(path.suffix.lower() in COMPRESSIONS for path, _ in files):
@@ -195,7 +169,8 @@ def _from_heads(
 ) -> Lines:
     """Compressed files can only be read from their start: take some of them."""
     chosen = files[:: max(1, len(files) // _HEADS)]
-    heads = [_head(path, budget // len(chosen) + 1) for path, _ in chosen]
+    size = budget // len(chosen) + 1
+    heads = [read_head(path, size, measured=True) for path, _ in chosen]
     bodies = [_without_header(data) if header else data for data, _ in heads]
     bodies = [body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies]
     lengths = tuple(body.count(b"\n") for body in bodies)
