@@ -41,3 +41,43 @@ def test_rows_of_compressed_text_are_about_right(tmp_path: Path, ending: str, pa
         assert profile.rows == pytest.approx(1_200_000, rel=0.15)
         assert profile.compression_ratio == pytest.approx(len(text) / len(packed), rel=0.15)
         assert {"rows", "compression_ratio"} <= set(profile.estimated)
+
+
+@pytest.mark.parametrize("sample", [100_000, 300])
+def test_lines_that_have_not_all_fields_are_rows_too(tmp_path: Path, sample: int) -> None:
+    """As Spark reads them, whose fields that are missing are nulls."""
+    lines = [f"{i},{i % 7}" + (",x\n" if i % 5 == 0 else "\n") for i in range(1000)]
+    (tmp_path / "t.csv").write_text("id,group,word\n" + "".join(lines))
+    profile = profile_dataset(str(tmp_path), sample_rows=sample)
+    assert profile.rows == 1000
+    assert "rows" not in profile.estimated
+    assert "do not have the fields of the first" in profile.cautions[-1]
+    assert "distinct" in profile.estimated
+
+
+def test_a_stray_quote_does_not_swallow_the_rest(tmp_path: Path) -> None:
+    lines = [f"{i},{i % 7},{'5' if i != 100 else chr(34) + '5 inch'}\n" for i in range(2000)]
+    (tmp_path / "t.csv").write_text("id,group,size\n" + "".join(lines))
+    profile = profile_dataset(str(tmp_path))
+    assert profile.rows == 2000
+    assert column(profile, "id").distinct == 2000
+    assert profile.cautions == ()
+
+
+def test_records_of_several_lines_count_as_spark_counts_them(tmp_path: Path) -> None:
+    """Without ``multiLine`` each line is a row; and so it is for any sample."""
+    (tmp_path / "t.csv").write_text(
+        "id,note,n\n" + "".join(f'{i},"one\ntwo\nthree",{i}\n' for i in range(20_000))
+    )
+    for sample in (100_000, 1000):
+        profile = profile_dataset(str(tmp_path), sample_rows=sample)
+        assert profile.rows == 60_000
+        assert "rows" not in profile.estimated
+        assert "multiLine" in profile.cautions[-1]
+
+
+def test_a_field_in_quotes_that_holds_the_delimiter_is_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,name\n" + "".join(f'{i},"a, b"\n' for i in range(100)))
+    profile = profile_dataset(str(tmp_path))
+    assert (profile.rows, profile.estimated, profile.cautions) == (100, (), ())
+    assert column(profile, "name").max_bytes == 4

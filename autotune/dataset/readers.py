@@ -14,9 +14,10 @@ from autotune.dataset.effort import MAX_COLUMNS, MAX_DECODED_BYTES, Effort
 from autotune.dataset.files import Table, spread
 from autotune.dataset.footers import NO_CODEC, Facts, Group, orc_facts, parquet_facts
 from autotune.dataset.formats import COMPRESSIONS, orc_file, parquet_footer, readable
+from autotune.dataset.parsing import parse
 from autotune.dataset.partitions import partitions_of
 from autotune.dataset.sampling import Piece, Sample
-from autotune.dataset.text import Dialect, Lines, parse, read_lines
+from autotune.dataset.text import Dialect, Lines, read_lines
 from autotune.errors import InputError
 
 _BATCH_ROWS = 8192
@@ -35,6 +36,8 @@ class Content:
     """Of the columns whose values are looked at."""
     row_width_bytes: float = 0.0
     """Of decoded rows in memory, all columns."""
+    cautions: tuple[str, ...] = ()
+    """What is odd about the rows."""
 
     @property
     def rows(self) -> int:
@@ -189,11 +192,12 @@ def _read_text(table: Table, effort: Effort) -> Content:
         header=header,
         counted_bytes=effort.counted_bytes,
     )
-    parsed = parse(first, table.format, lines.data, dialect)
+    found = parse(first, table.format, lines.data, dialect)
+    parsed = found.table
     whole = lines.exact and lines.count == lines.rows
     codec = COMPRESSIONS.get(first.suffix.lower())
     facts = Facts(
-        rows=parsed.num_rows if whole else lines.rows,
+        rows=found.lines if whole else lines.rows,
         exact=lines.exact,
         schema=parsed.schema,
         files=len(chosen),
@@ -207,7 +211,8 @@ def _read_text(table: Table, effort: Effort) -> Content:
     sample = Sample.of(
         table.root, parsed.schema, _text_pieces(parsed.select(columns), lines, effort, whole)
     )
-    return Content(facts, sample, parsed.nbytes / parsed.num_rows if parsed.num_rows else 0.0)
+    width = parsed.nbytes / parsed.num_rows if parsed.num_rows else 0.0
+    return Content(facts, sample, width, found.cautions)
 
 
 def _text_pieces(parsed: pa.Table, lines: Lines, effort: Effort, whole: bool) -> Iterator[Piece]:

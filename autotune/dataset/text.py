@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-import pyarrow as pa
-
 from autotune.dataset.effort import MAX_COUNTED_BYTES
 from autotune.dataset.formats import COMPRESSIONS, readable
 from autotune.dataset.heads import MAX_LINE_BYTES, read_head
@@ -187,56 +185,3 @@ def _count_lines(path: Path) -> int:
             lines += block.count(b"\n")
             last = block[-1:]
     return lines + (last != b"\n")
-
-
-def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> pa.Table:
-    """Decode lines to columns; types are inferred from all of *data*.
-
-    Raises:
-        InputError: They can't be.
-    """
-    if not data.strip():
-        return pa.table({})
-    if kind == "text":
-        lines = data.decode("utf-8", errors="replace").splitlines()
-        return pa.table({"value": pa.array(lines, pa.string())})
-    if kind == "json":
-        return _parse_json(path, data)
-    from pyarrow import csv as pacsv
-
-    assert dialect is not None
-    with readable(path, "CSV file"):
-        table = pacsv.read_csv(
-            pa.BufferReader(_utf8(data)),
-            pacsv.ReadOptions(column_names=dialect.names, block_size=3 * len(data) + 1),
-            pacsv.ParseOptions(
-                delimiter=dialect.delimiter, invalid_row_handler=lambda row: "skip"
-            ),
-            pacsv.ConvertOptions(strings_can_be_null=True),
-        )
-    if not table.num_rows:
-        raise InputError(
-            f"{path}: no line has the {len(dialect.names)} fields of the first; mend it"
-        )
-    return table
-
-
-def _utf8(data: bytes) -> bytes:
-    """As Spark reads text: what isn't UTF-8 becomes U+FFFD. Arrow can't skip such a row."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return data.decode(errors="replace").encode()
-    return data
-
-
-def _parse_json(path: Path, data: bytes) -> pa.Table:
-    from pyarrow import json
-
-    if data.lstrip()[:1] != b"{":
-        raise InputError(f"{path}: not JSON lines; write one object {{…}} on each line")
-    with readable(path, "JSON lines file"):
-        table = json.read_json(pa.BufferReader(data), json.ReadOptions(block_size=len(data) + 1))
-    if table.num_rows != sum(1 for line in data.splitlines() if line.strip()):
-        raise InputError(f"{path}: an object spans lines; write one object {{…}} on each line")
-    return table

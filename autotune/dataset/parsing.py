@@ -1,0 +1,116 @@
+"""Lines as columns, and what is odd about some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from autotune.dataset.formats import readable
+from autotune.dataset.text import Dialect
+from autotune.errors import InputError
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Lines that were decoded to columns."""
+
+    table: pa.Table
+    lines: int
+    """That Spark makes rows of: those that hold anything, and of text all."""
+    cautions: tuple[str, ...] = ()
+
+
+def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> Parsed:
+    """Decode lines to columns; types are inferred from all of *data*.
+
+    Raises:
+        InputError: They can't be.
+    """
+    if not data.strip():
+        return Parsed(pa.table({}), 0)
+    if kind == "text":
+        lines = data.decode("utf-8", errors="replace").splitlines()
+        return Parsed(pa.table({"value": pa.array(lines, pa.string())}), len(lines))
+    if kind == "json":
+        table = _parse_json(path, data)
+        return Parsed(table, table.num_rows)
+    assert dialect is not None
+    return _parse_csv(path, _utf8(data), dialect)
+
+
+def _parse_csv(path: Path, data: bytes, dialect: Dialect) -> Parsed:
+    """Spark makes a row of each line, without ``multiLine`` and whatever fields it lacks."""
+    table, passed = _csv_table(path, data, dialect)
+    lines = data.count(b"\n")
+    if table.num_rows != lines:
+        lines = max(sum(1 for line in data.split(b"\n") if line.strip()), table.num_rows)
+    if table.num_rows < lines:
+        other, others = _csv_table(path, _without_unpaired_quotes(data), dialect)
+        if other.num_rows > table.num_rows:
+            table, passed = other, others
+    if not table.num_rows:
+        raise InputError(
+            f"{path}: no line has the {len(dialect.names)} fields of the first; mend it"
+        )
+    cautions = []
+    if passed:
+        cautions.append(
+            f"{passed:,} of {lines:,} lines that were read do not have the fields of the first: "
+            "they count as rows, as Spark counts them, and their values were not looked at"
+        )
+    if inside := lines - table.num_rows - passed:
+        cautions.append(
+            f"{inside:,} of {lines:,} lines that were read end within quotes: they count as rows, "
+            "as Spark counts them unless multiLine is set"
+        )
+    return Parsed(table, lines, tuple(cautions))
+
+
+def _csv_table(path: Path, data: bytes, dialect: Dialect) -> tuple[pa.Table, int]:
+    """Return the rows that have all fields, and how many have not."""
+    from pyarrow import csv
+
+    passed: list[None] = []
+
+    def passed_over(row: Any) -> str:
+        passed.append(None)
+        return "skip"
+
+    with readable(path, "CSV file"):
+        table = csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(column_names=dialect.names, block_size=3 * len(data) + 1),
+            csv.ParseOptions(delimiter=dialect.delimiter, invalid_row_handler=passed_over),
+            csv.ConvertOptions(strings_can_be_null=True),
+        )
+    return table, len(passed)
+
+
+def _without_unpaired_quotes(data: bytes) -> bytes:
+    """To Spark a quote ends with its line at the latest; Arrow would look for its pair below."""
+    lines = data.split(b"\n")
+    return b"\n".join(x.replace(b'"', b"") if x.count(b'"') % 2 else x for x in lines)
+
+
+def _utf8(data: bytes) -> bytes:
+    """As Spark reads text: what isn't UTF-8 becomes U+FFFD. Arrow can't skip such a row."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data
+
+
+def _parse_json(path: Path, data: bytes) -> pa.Table:
+    from pyarrow import json
+
+    if data.lstrip()[:1] != b"{":
+        raise InputError(f"{path}: not JSON lines; write one object {{…}} on each line")
+    with readable(path, "JSON lines file"):
+        table = json.read_json(pa.BufferReader(data), json.ReadOptions(block_size=len(data) + 1))
+    if table.num_rows != sum(1 for line in data.splitlines() if line.strip()):
+        raise InputError(f"{path}: an object spans lines; write one object {{…}} on each line")
+    return table
