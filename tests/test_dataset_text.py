@@ -12,6 +12,7 @@ import pytest
 
 from autotune.dataset import profile_dataset
 from autotune.domain import ColumnProfile, DatasetProfile
+from autotune.errors import InputError
 
 
 def column(profile: DatasetProfile, name: str) -> ColumnProfile:
@@ -81,3 +82,25 @@ def test_a_field_in_quotes_that_holds_the_delimiter_is_one(tmp_path: Path) -> No
     profile = profile_dataset(str(tmp_path))
     assert (profile.rows, profile.estimated, profile.cautions) == (100, (), ())
     assert column(profile, "name").max_bytes == 4
+
+
+def nested(depth: int, between: str = "") -> str:
+    return f'{{"a":{between}' * depth + "1" + f"{between}}}" * depth
+
+
+@pytest.mark.parametrize("between", ["", "\n"])
+@pytest.mark.parametrize("depth", [201, 450, 3000])
+def test_json_nested_too_deep_is_one_line(tmp_path: Path, depth: int, between: str) -> None:
+    """Of 20,000 levels Arrow would end the process."""
+    (tmp_path / "t.json").write_text('{"b": 1}\n' + nested(depth, between) + "\n")
+    with pytest.raises(InputError, match=r"t\.json: nests brackets more than 200 deep") as caught:
+        profile_dataset(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_json_as_deep_as_is_read_and_brackets_in_texts(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(nested(200) + "\n")
+    assert profile_dataset(str(tmp_path)).depth == 199
+    odd = '{"a": "' + "[" * 300 + '", "b": "\\"' + "{" * 300 + '\\\\"}\n'
+    (tmp_path / "t.json").write_text(odd * 10)
+    assert profile_dataset(str(tmp_path)).rows == 10

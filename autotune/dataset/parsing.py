@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from autotune.dataset.formats import readable
 from autotune.dataset.text import Dialect
 from autotune.errors import InputError
+
+_MAX_NESTED = 200
+_BRACKETS = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
+"""One deeper, one less deep."""
+_NO_MARKS = bytes(set(range(256)) - set(b'{[}]"'))
+_MARKS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,28 @@ def _parse_json(path: Path, data: bytes) -> pa.Table:
 
     if data.lstrip()[:1] != b"{":
         raise InputError(f"{path}: not JSON lines; write one object {{…}} on each line")
+    if _depth(data) > _MAX_NESTED:
+        raise InputError(f"{path}: nests brackets more than {_MAX_NESTED} deep; flatten them")
     with readable(path, "JSON lines file"):
         table = json.read_json(pa.BufferReader(data), json.ReadOptions(block_size=len(data) + 1))
     if table.num_rows != sum(1 for line in data.splitlines() if line.strip()):
         raise InputError(f"{path}: an object spans lines; write one object {{…}} on each line")
     return table
+
+
+def _depth(data: bytes) -> int:
+    """Return how deep brackets outside of texts lie in each other.
+
+    Arrow reads them by recursion, and tens of thousands would end the process. What is no JSON
+    may be counted wrong only after the place where Arrow stops.
+    """
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = data.translate(None, _NO_MARKS).replace(b'""', b"")
+    outside = b"".join(marks.split(b'"')[::2])
+    steps = np.frombuffer(outside.translate(_BRACKETS), np.int8)
+    depth = deepest = 0
+    for at in range(0, len(steps), _MARKS_AT_ONCE):
+        depths = depth + np.cumsum(steps[at : at + _MARKS_AT_ONCE], dtype=np.int32)
+        depth, deepest = int(depths[-1]), max(deepest, int(depths.max()))
+    return deepest
