@@ -104,3 +104,37 @@ def test_json_as_deep_as_is_read_and_brackets_in_texts(tmp_path: Path) -> None:
     odd = '{"a": "' + "[" * 300 + '", "b": "\\"' + "{" * 300 + '\\\\"}\n'
     (tmp_path / "t.json").write_text(odd * 10)
     assert profile_dataset(str(tmp_path)).rows == 10
+
+
+HEADERS: dict[str, tuple[str, list[str]]] = {
+    "of an index": (",id,price\n0,7,1.5\n1,8,2.5\n", ["_c0", "id", "price"]),
+    "with a name twice": ("id,x,x\n1,2,3\n4,5,6\n", ["id", "x1", "x2"]),
+    "with a name that is taken": ("x,x,x1\n1,2,3\n4,5,6\n", ["x0", "x1", "x1_"]),
+    "above something missing": ("a*,b*\nx,NA\ny,\nz,-1.5e3\n", ["a*", "b*"]),
+    "with signs": (
+        "@timestamp,price ($)\n2024-01-01,5\n2024-01-02,6\n",
+        ["@timestamp", "price ($)"],
+    ),
+    "of figures": ("id,2023,2024\na,1,2\nb,3,4\n", ["_c0", "_c1", "_c2"]),
+    "of words": ("name,town\nAnn,Rome\nBob,Oslo\n", ["name", "town"]),
+    "none, of words and nothing": ("Ann,\nBob,Oslo\n", ["_c0", "_c1"]),
+    "none, of words twice": ("Rome,Rome\nOslo,Rome\n", ["_c0", "_c1"]),
+    "none, with a number": ("Ann,1\nBob,2\n", ["_c0", "_c1"]),
+    "none, with a day": ("Ann,2024-01-02\nBob,2\n", ["_c0", "_c1"]),
+    "none, with something missing": ("Ann,,x\nBob,2,y\n", ["_c0", "_c1", "_c2"]),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_are_told_from_rows(tmp_path: Path, name: str) -> None:
+    text, names = HEADERS[name]
+    (tmp_path / "t.csv").write_text(text)
+    profile = profile_dataset(str(tmp_path))
+    assert [each.name for each in profile.columns] == names
+    assert profile.rows == text.count("\n") - (names[-1] != f"_c{len(names) - 1}")
+
+
+def test_columns_of_an_odd_header_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(HEADERS["of an index"][0])
+    profile = profile_dataset(str(tmp_path), columns=["id"])
+    assert column(profile, "id").distinct == 2

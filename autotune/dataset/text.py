@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -20,6 +21,9 @@ _MAX_SAMPLE_BYTES = 48 << 20
 _PIECES = 64
 _HEADS = 16
 _NAME = re.compile(r"[^\W\d][\w .:/()%#-]*")
+_NUMBER = re.compile(r"[-+$€£]?\.?\d[\d.,:/TZ +-]*([eE][-+]?\d+)?%?")
+"""Or a date or a time."""
+_MISSING = ("", "na", "nan", "null", "\\n")
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,22 @@ class Dialect:
 
     @classmethod
     def of(cls, path: Path, *, headless: bool = False) -> Dialect:
-        """Guess from the first lines: the delimiter that divides them most evenly, and a header
-        where the first line holds distinct words and no number, unless there is none.
-        """  # noqa: D205
+        """Guess from the first lines: the delimiter that divides them most evenly, and a header.
+
+        That is a first line without a number above a column of numbers, or of distinct words
+        and no number, unless it is known that there is none. Names are those that Spark gives.
+        """
         head, _ = read_head(path, _HEAD_BYTES)
-        lines = head.decode("utf-8-sig", errors="replace").splitlines()[:20] or [""]
+        lines = [line.decode("utf-8-sig", "replace") for line in head.splitlines()[:20]] or [""]
         delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
         try:
-            first = next(csv.reader(lines[:1], delimiter=delimiter), [""])
+            first = _fields(lines[0], delimiter)
         except csv.Error as error:
             message = f"{path}: its first line is none of a table ({error}); name the table alone"
             raise InputError(message) from error
-        names = [name.strip() for name in first]
-        worded = len(set(names)) == len(names) and all(map(_NAME.fullmatch, names))
-        header = worded and not headless
-        if not header:
-            names = [f"_c{i}" for i in range(len(first))]
+        worded = len(set(first)) == len(first) and all(map(_NAME.fullmatch, first))
+        header = not headless and (worded or _tops_numbers(first, lines[1:], delimiter))
+        names = _spark_names(first) if header else [f"_c{i}" for i in range(len(first))]
         return cls(delimiter, tuple(names), header)
 
     @property
@@ -80,6 +84,37 @@ class Lines:
 def _evenness(lines: Sequence[str], mark: str) -> float:
     counts = [line.count(mark) for line in lines]
     return min(counts) + sum(counts) / len(counts) / 1000
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [""])]
+
+
+def _tops_numbers(first: Sequence[str], lines: Sequence[str], delimiter: str) -> bool:
+    """Tell whether the first line has no number, and a column below it nothing else."""
+    if not any(first) or not all(first[1:]) or any(map(_NUMBER.fullmatch, first)):
+        return False  # of a row something may be missing; an index alone has no name
+    try:
+        rows = [row for line in lines if len(row := _fields(line, delimiter)) == len(first)]
+    except csv.Error:
+        return False
+    columns = [
+        [each for each in column if each.lower() not in _MISSING]
+        for column in zip(*rows, strict=True)
+    ]
+    return any(column and all(map(_NUMBER.fullmatch, column)) for column in columns)
+
+
+def _spark_names(first: Sequence[str]) -> list[str]:
+    """Return names as Spark makes them of a header: without one or with one twice, by number."""
+    many = Counter(name.lower() for name in first)
+    names: dict[str, None] = {}
+    for i, name in enumerate(first):
+        unique = f"_c{i}" if not name else f"{name}{i}" if many[name.lower()] > 1 else name
+        while unique in names:
+            unique += "_"
+        names[unique] = None
+    return list(names)
 
 
 def _slice(path: Path, start: int, size: int) -> bytes:
