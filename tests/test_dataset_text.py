@@ -138,3 +138,14 @@ def test_columns_of_an_odd_header_can_be_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(HEADERS["of an index"][0])
     profile = profile_dataset(str(tmp_path), columns=["id"])
     assert column(profile, "id").distinct == 2
+
+
+def test_only_an_empty_field_is_missing(tmp_path: Path) -> None:
+    """As to Spark; NA may be Namibia."""
+    rows = [f"{code},{number}" for code in ("NA", "DE", "null", "") for number in ("1.5", "NaN")]
+    (tmp_path / "t.csv").write_text("country,number\n" + "\n".join([*rows, "DE,"]) + "\n")
+    profile = profile_dataset(str(tmp_path))
+    assert column(profile, "country").null_share == pytest.approx(2 / 9)
+    assert column(profile, "country").distinct == 3
+    assert column(profile, "number").null_share == pytest.approx(1 / 9)
+    assert column(profile, "number").type == "double"

@@ -91,7 +91,8 @@ def _csv_table(path: Path, data: bytes, dialect: Dialect) -> tuple[pa.Table, int
             pa.BufferReader(data),
             csv.ReadOptions(column_names=dialect.names, block_size=3 * len(data) + 1),
             csv.ParseOptions(delimiter=dialect.delimiter, invalid_row_handler=passed_over),
-            csv.ConvertOptions(strings_can_be_null=True),
+            # To Spark an empty field is missing, and NA is a text.
+            csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
         )
     return table, len(passed)
 
