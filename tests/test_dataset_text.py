@@ -149,3 +149,25 @@ def test_only_an_empty_field_is_missing(tmp_path: Path) -> None:
     assert column(profile, "country").distinct == 3
     assert column(profile, "number").null_share == pytest.approx(1 / 9)
     assert column(profile, "number").type == "double"
+
+
+@pytest.mark.parametrize("sample", [100_000, 100])
+@pytest.mark.parametrize("mark", ["\f", "\v", "\x85", "\u2028", "\x1c"])
+def test_only_ends_of_lines_end_lines_of_text(tmp_path: Path, mark: str, sample: int) -> None:
+    text = "".join(f"request {i}{mark}took{mark}long\n" for i in range(1000))
+    (tmp_path / "t.log").write_text(text, encoding="utf-8")
+    profile = profile_dataset(str(tmp_path), sample_rows=sample)
+    assert profile.rows == 1000
+    assert profile.columns[0].distinct == pytest.approx(1000, rel=0.2)
+    assert (profile.columns[0].max_bytes or 0) > len("request 100")
+
+
+def test_ends_of_lines_of_other_systems_are_none_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_bytes(b"ab\r\ncd\r\n\r\nabc")
+    profile = profile_dataset(str(tmp_path))
+    assert (profile.rows, profile.columns[0].max_bytes) == (4, 3)
+
+
+def test_json_lines_are_told_by_their_ends_alone(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('{"a": "x\u2028y"}\n{"a": "z\x85"}\n', encoding="utf-8")
+    assert profile_dataset(str(tmp_path)).rows == 2

@@ -39,7 +39,8 @@ def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> Parsed
     if not data.strip():
         return Parsed(pa.table({}), 0)
     if kind == "text":
-        lines = data.decode("utf-8", errors="replace").splitlines()
+        # Of bytes these are lines as Spark has them; those of a str end at form feeds too.
+        lines = [line.decode() for line in _utf8(data).splitlines()]
         return Parsed(pa.table({"value": pa.array(lines, pa.string())}), len(lines))
     if kind == "json":
         table = _parse_json(path, data)
