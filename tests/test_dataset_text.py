@@ -171,3 +171,12 @@ def test_ends_of_lines_of_other_systems_are_none_of_the_text(tmp_path: Path) -> 
 def test_json_lines_are_told_by_their_ends_alone(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text('{"a": "x\u2028y"}\n{"a": "z\x85"}\n', encoding="utf-8")
     assert profile_dataset(str(tmp_path)).rows == 2
+
+
+def test_text_as_hive_writes_it_is_divided_at_its_own_mark(tmp_path: Path) -> None:
+    lines = [f"{i}\x01Rome, Italy, Europe, Earth\x01{i % 7}.5\n" for i in range(100)]
+    (tmp_path / "000000_0").write_text("".join(lines))
+    profile = profile_dataset(str(tmp_path))
+    assert profile.rows == 100
+    assert [each.type for each in profile.columns] == ["bigint", "string", "double"]
+    assert column(profile, "_c1").distinct == 1

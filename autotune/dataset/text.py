@@ -18,6 +18,7 @@ from autotune.errors import InputError
 
 _HEAD_BYTES = 1 << 16
 _MAX_SAMPLE_BYTES = 48 << 20
+_HIVES = "\x01"
 _PIECES = 64
 _HEADS = 16
 _NAME = re.compile(r"[^\W\d][\w .:/()%#-]*")
@@ -43,7 +44,7 @@ class Dialect:
         """
         head, _ = read_head(path, _HEAD_BYTES)
         lines = [line.decode("utf-8-sig", "replace") for line in head.splitlines()[:20]] or [""]
-        delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
+        delimiter = _delimiter(lines)
         try:
             first = _fields(lines[0], delimiter)
         except csv.Error as error:
@@ -79,6 +80,12 @@ class Lines:
     def count(self) -> int:
         """Lines that were read."""
         return sum(self.lengths)
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    if all(_HIVES in line for line in lines):
+        return _HIVES  # which no text holds, while commas may well be part of it
+    return max(",;\t|", key=lambda mark: _evenness(lines, mark))
 
 
 def _evenness(lines: Sequence[str], mark: str) -> float:
