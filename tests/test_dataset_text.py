@@ -77,6 +77,17 @@ def test_records_of_several_lines_count_as_spark_counts_them(tmp_path: Path) -> 
         assert "multiLine" in profile.cautions[-1]
 
 
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_empty_lines_are_no_rows_whatever_the_sample(tmp_path: Path, ending: str) -> None:
+    row = "1,2\n\n" if ending == "csv" else '{"a": 1}\n\n'
+    (tmp_path / f"t.{ending}").write_text(("a,b\n" if ending == "csv" else "") + row * 50_000)
+    whole = profile_dataset(str(tmp_path))
+    assert (whole.rows, whole.estimated) == (50_000, ())
+    part = profile_dataset(str(tmp_path), sample_rows=300)
+    assert part.rows == pytest.approx(50_000, rel=0.01)
+    assert "rows" in part.estimated
+
+
 def test_a_field_in_quotes_that_holds_the_delimiter_is_one(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,name\n" + "".join(f'{i},"a, b"\n' for i in range(100)))
     profile = profile_dataset(str(tmp_path))

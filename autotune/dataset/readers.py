@@ -224,10 +224,13 @@ def _read_text(table: Table, effort: Effort) -> Content:
     found = parse(first, table.format, lines.data, dialect)
     parsed = found.table
     whole = lines.exact and lines.count == lines.rows
+    # Where some of the lines that were read are empty, all were counted but are not all rows.
+    exact = whole or (lines.exact and found.lines == lines.count)
+    rows = lines.rows if exact else round(lines.rows * found.lines / max(lines.count, 1))
     codec = COMPRESSIONS.get(first.suffix.lower())
     facts = Facts(
-        rows=found.lines if whole else lines.rows,
-        exact=lines.exact,
+        rows=found.lines if whole else rows,
+        exact=exact,
         schema=parsed.schema,
         files=len(chosen),
         codec=codec or NO_CODEC,
