@@ -65,6 +65,16 @@ def test_a_stray_quote_does_not_swallow_the_rest(tmp_path: Path) -> None:
     assert profile.cautions == ()
 
 
+def test_several_lines_in_the_last_field_are_no_stray_quotes(tmp_path: Path) -> None:
+    """The first of them has all fields, as a line with a stray quote has."""
+    draw = np.random.default_rng(0)
+    rows = [f'{i},"one, of\nlines {draw.integers(9)}"\n' for i in range(20_000)]
+    (tmp_path / "t.csv").write_text("id,note\n" + "".join(rows))
+    profile = profile_dataset(str(tmp_path))
+    assert (profile.rows, profile.sampled_rows) == (40_000, 20_000)
+    assert column(profile, "note").max_bytes == len("one, of\nlines 1")
+
+
 def test_records_of_several_lines_count_as_spark_counts_them(tmp_path: Path) -> None:
     """Without ``multiLine`` each line is a row; and so it is for any sample."""
     (tmp_path / "t.csv").write_text(
@@ -75,6 +85,7 @@ def test_records_of_several_lines_count_as_spark_counts_them(tmp_path: Path) -> 
         assert profile.rows == 60_000
         assert "rows" not in profile.estimated
         assert "multiLine" in profile.cautions[-1]
+    assert profile_dataset(str(tmp_path)).sampled_rows == 20_000
 
 
 @pytest.mark.parametrize("ending", ["csv", "json"])

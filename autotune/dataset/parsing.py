@@ -14,6 +14,7 @@ from autotune.dataset.text import Dialect
 from autotune.errors import InputError
 
 _MAX_NESTED = 200
+_TRIED_LINES = 1000
 _BRACKETS = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 """One deeper, one less deep."""
 _NO_MARKS = bytes(set(range(256)) - set(b'{[}]"'))
@@ -55,10 +56,10 @@ def _parse_csv(path: Path, data: bytes, dialect: Dialect) -> Parsed:
     lines = data.count(b"\n")
     if table.num_rows != lines:
         lines = max(sum(1 for line in data.split(b"\n") if line.strip()), table.num_rows)
-    if table.num_rows < lines:
-        other, others = _csv_table(path, _without_unpaired_quotes(data), dialect)
-        if other.num_rows > table.num_rows:
-            table, passed = other, others
+    if table.num_rows + passed < lines:
+        mended = _without_stray_quotes(path, data, dialect)
+        if mended is not data:
+            table, passed = _csv_table(path, mended, dialect)
     if not table.num_rows:
         raise InputError(
             f"{path}: no line has the {len(dialect.names)} fields of the first; mend it"
@@ -98,10 +99,24 @@ def _csv_table(path: Path, data: bytes, dialect: Dialect) -> tuple[pa.Table, int
     return table, len(passed)
 
 
-def _without_unpaired_quotes(data: bytes) -> bytes:
-    """To Spark a quote ends with its line at the latest; Arrow would look for its pair below."""
+def _without_stray_quotes(path: Path, data: bytes, dialect: Dialect) -> bytes:
+    """Take those quotes away that end with their line to Spark, but not to Arrow.
+
+    They are in lines that have all fields already. So may be the first line of a longer record:
+    whether there are more rows without is tried where the first of them is.
+    """
     lines = data.split(b"\n")
-    return b"\n".join(x.replace(b'"', b"") if x.count(b'"') % 2 else x for x in lines)
+    mark, marks = dialect.delimiter.encode(), len(dialect.names) - 1
+    mended = [
+        line.replace(b'"', b"") if line.count(b'"') % 2 and line.count(mark) >= marks else line
+        for line in lines
+    ]
+    at = next((i for i, line in enumerate(lines) if line is not mended[i]), None)
+    if at is None:
+        return data
+    trials = (b"\n".join(each[at : at + _TRIED_LINES]) + b"\n" for each in (lines, mended))
+    before, after = (_csv_table(path, trial, dialect)[0].num_rows for trial in trials)
+    return b"\n".join(mended) if after > before else data
 
 
 def _utf8(data: bytes) -> bytes:
