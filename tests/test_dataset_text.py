@@ -137,6 +137,7 @@ HEADERS: dict[str, tuple[str, list[str]]] = {
         "@timestamp,price ($)\n2024-01-01,5\n2024-01-02,6\n",
         ["@timestamp", "price ($)"],
     ),
+    "below an empty line": ("\n\r\na,b\n1,2\n", ["a", "b"]),
     "of figures": ("id,2023,2024\na,1,2\nb,3,4\n", ["_c0", "_c1", "_c2"]),
     "of words": ("name,town\nAnn,Rome\nBob,Oslo\n", ["name", "town"]),
     "none, of words and nothing": ("Ann,\nBob,Oslo\n", ["_c0", "_c1"]),
@@ -153,7 +154,8 @@ def test_headers_are_told_from_rows(tmp_path: Path, name: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     profile = profile_dataset(str(tmp_path))
     assert [each.name for each in profile.columns] == names
-    assert profile.rows == text.count("\n") - (names[-1] != f"_c{len(names) - 1}")
+    lines = len([line for line in text.splitlines() if line])
+    assert profile.rows == lines - (names[-1] != f"_c{len(names) - 1}")
 
 
 def test_columns_of_an_odd_header_can_be_named(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ class Dialect:
         and no number, unless it is known that there is none. Names are those that Spark gives.
         """
         head, _ = read_head(path, _HEAD_BYTES)
-        lines = [line.decode("utf-8-sig", "replace") for line in head.splitlines()[:20]] or [""]
+        some = [line for line in head.splitlines() if line][:20]
+        lines = [line.decode("utf-8-sig", "replace") for line in some] or [""]
         delimiter = _delimiter(lines)
         try:
             first = _fields(lines[0], delimiter)
@@ -186,6 +187,7 @@ def _whole(path: Path, header: bool) -> bytes:
 
 
 def _without_header(data: bytes) -> bytes:
+    data = data.lstrip(b"\r\n")  # Spark takes the first line that holds anything
     return data[data.find(b"\n") + 1 :]
 
 
