@@ -150,6 +150,24 @@ def test_long_values_are_not_decoded_beyond_the_budget(
     assert profile.row_width_bytes == pytest.approx(100_000, rel=0.05)
 
 
+def test_long_values_in_a_dictionary_are_decoded_within_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its footer counts each text once; rows in memory have one each."""
+    from autotune.dataset import readers
+
+    monkeypatch.setattr(readers, "MAX_DECODED_BYTES", 4 << 20)
+    texts = [chr(97 + i) * 4096 for i in range(20)]
+    values = pa.array([texts[i * 7 % 20] for i in range(20_000)])
+    pq.write_table(pa.table({"text": values}), tmp_path / "t.parquet", row_group_size=5000)
+    profile = profile_dataset(str(tmp_path))
+    assert profile.rows == 20_000
+    assert profile.row_width_bytes == pytest.approx(4096, rel=0.05)
+    assert 900 <= profile.sampled_rows <= 1200
+    assert profile.columns[0].distinct == 20
+    assert "distinct" in profile.estimated
+
+
 def test_an_effort_is_shared_by_size() -> None:
     effort = Effort(max_files=100)
     assert effort.share(10, 50, sample=True) == effort

@@ -16,7 +16,7 @@ MAX_VISITED_CHUNKS = 50_000
 """Statistics of so many column chunks (column × row group) are read, at about 4 µs each."""
 
 MAX_DECODED_BYTES = 32 << 20
-"""So much of the data is decoded at most, as footers count it."""
+"""So much of the data is decoded at most, as footers count it and in memory."""
 
 MAX_COUNTED_BYTES = 256 << 20
 """So much text, of all tables together, is read to its end to count its lines."""

@@ -14,12 +14,14 @@ from autotune.dataset.effort import MAX_COLUMNS, MAX_DECODED_BYTES, Effort
 from autotune.dataset.files import Table, spread
 from autotune.dataset.footers import NO_CODEC, Facts, Group, orc_facts, parquet_facts
 from autotune.dataset.formats import COMPRESSIONS, orc_file, parquet_footer, readable
+from autotune.dataset.parsing import parse
 from autotune.dataset.partitions import partitions_of
 from autotune.dataset.sampling import Piece, Sample
-from autotune.dataset.text import Dialect, Lines, parse, read_lines
+from autotune.dataset.text import Dialect, Lines, read_lines
 from autotune.errors import InputError
 
 _BATCH_ROWS = 8192
+_PROBED_ROWS = 64
 _READ_AHEAD_BYTES = 1 << 16
 _CHUNKS = (256, 2048)
 _SMALL_CHUNK_BYTES = 32 << 10
@@ -35,6 +37,8 @@ class Content:
     """Of the columns whose values are looked at."""
     row_width_bytes: float = 0.0
     """Of decoded rows in memory, all columns."""
+    cautions: tuple[str, ...] = ()
+    """What is odd about the rows."""
 
     @property
     def rows(self) -> int:
@@ -116,35 +120,63 @@ def _parquet_pieces(facts: Facts, columns: Sequence[str], effort: Effort) -> Ite
     few, many = _CHUNKS
     chunks = min(max(MAX_DECODED_BYTES // max(chunk, _SMALL_CHUNK_BYTES), few), many)
     chosen = spread(facts.groups, min(max(chunks // leaves, 4), 256))
+    share = leaves / max(len(facts.schema), leaves)
+    most_bytes = MAX_DECODED_BYTES // len(chosen)
+    width = 0.0
     for group in chosen:
-        share = leaves / max(len(facts.schema), leaves)
-        row_bytes = max(group.decoded_bytes * share / group.rows, 1)
-        depth = min(int(MAX_DECODED_BYTES / len(chosen) / row_bytes) + 1, group.rows)
+        footer_bytes = group.decoded_bytes * share / group.rows
+        if not width:
+            few_rows = min(int(most_bytes / max(footer_bytes, 1)) + 1, _PROBED_ROWS)
+            width = max(map(_row_bytes, _batches(group, columns, few_rows, 0)), default=0.0)
+        depth = min(int(most_bytes / max(footer_bytes, width, 1)) + 1, group.rows)
         want = min(-(-effort.sample_rows // len(chosen)), depth)
-        yield _group_piece(group, columns, depth, want, draw)
+        piece = _group_piece(_batches(group, columns, depth, most_bytes), depth, want, draw)
+        width = max(width, _row_bytes(piece.rows))
+        yield piece
 
 
-def _group_piece(
-    group: Group, columns: Sequence[str], depth: int, want: int, draw: Random
-) -> Piece:
-    """Decode the first *depth* rows of a row group, a batch at a time, and keep *want*."""
+def _row_bytes(rows: pa.Table) -> float:
+    """Return the bytes of a row in memory, which has a text where a footer counts its number."""
+    kinds = zip(rows.schema.types, rows.columns, strict=True)
+    # A dictionary is there once, however many rows there are.
+    size = sum(
+        values.nbytes
+        if not pa.types.is_dictionary(kind)
+        else sum(chunk.indices.nbytes for chunk in values.chunks)
+        for kind, values in kinds
+    )
+    return float(size / max(rows.num_rows, 1))
+
+
+def _batches(
+    group: Group, columns: Sequence[str], depth: int, most_bytes: int
+) -> Iterator[pa.Table]:
+    """Decode the first *depth* rows of a row group, and no more batches than *most_bytes* take."""
     import pyarrow.parquet as pq
 
-    pieces, before = [], 0
+    rows, size = 0, 0.0
+    batch_rows = -(-depth // -(-depth // _BATCH_ROWS))  # as many in each
     footer = parquet_footer(group.path)
     with (
         readable(group.path, "Parquet file"),
         pq.ParquetFile(group.path, metadata=footer, buffer_size=_READ_AHEAD_BYTES) as file,
     ):
         for batch in file.iter_batches(
-            min(_BATCH_ROWS, depth), row_groups=[group.index], columns=list(columns)
+            batch_rows, row_groups=[group.index], columns=list(columns)
         ):
-            rows = pa.Table.from_batches([batch])
-            before += rows.num_rows
-            share = -(-want * rows.num_rows // depth)
-            pieces.append(Piece.pairs(rows, share, draw) if want < depth else Piece.whole(rows))
-            if before >= depth:
+            table = pa.Table.from_batches([batch])
+            rows, size = rows + table.num_rows, size + _row_bytes(table) * table.num_rows
+            yield table
+            if rows >= depth or size >= most_bytes:
                 break
+
+
+def _group_piece(batches: Iterator[pa.Table], depth: int, want: int, draw: Random) -> Piece:
+    """Keep *want* of *depth* rows, so many of each batch."""
+    pieces = []
+    for rows in batches:
+        share = -(-want * rows.num_rows // depth)
+        pieces.append(Piece.pairs(rows, share, draw) if want < depth else Piece.whole(rows))
     return Piece.joined(pieces)
 
 
@@ -189,12 +221,16 @@ def _read_text(table: Table, effort: Effort) -> Content:
         header=header,
         counted_bytes=effort.counted_bytes,
     )
-    parsed = parse(first, table.format, lines.data, dialect)
+    found = parse(first, table.format, lines.data, dialect)
+    parsed = found.table
     whole = lines.exact and lines.count == lines.rows
+    # Where some of the lines that were read are empty, all were counted but are not all rows.
+    exact = whole or (lines.exact and found.lines == lines.count)
+    rows = lines.rows if exact else round(lines.rows * found.lines / max(lines.count, 1))
     codec = COMPRESSIONS.get(first.suffix.lower())
     facts = Facts(
-        rows=parsed.num_rows if whole else lines.rows,
-        exact=lines.exact,
+        rows=found.lines if whole else rows,
+        exact=exact,
         schema=parsed.schema,
         files=len(chosen),
         codec=codec or NO_CODEC,
@@ -207,7 +243,8 @@ def _read_text(table: Table, effort: Effort) -> Content:
     sample = Sample.of(
         table.root, parsed.schema, _text_pieces(parsed.select(columns), lines, effort, whole)
     )
-    return Content(facts, sample, parsed.nbytes / parsed.num_rows if parsed.num_rows else 0.0)
+    width = parsed.nbytes / parsed.num_rows if parsed.num_rows else 0.0
+    return Content(facts, sample, width, found.cautions)
 
 
 def _text_pieces(parsed: pa.Table, lines: Lines, effort: Effort, whole: bool) -> Iterator[Piece]:

@@ -130,3 +130,4 @@ def _cautions(readings: Sequence[Reading], content: Content, effort: Effort) -> 
             f"of {all_columns:,} columns only the values of the first {seen:,} were looked at; "
             "name those that matter with --column"
         )
+    yield from content.cautions

@@ -5,23 +5,26 @@ from __future__ import annotations
 import csv
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-import pyarrow as pa
-
 from autotune.dataset.effort import MAX_COUNTED_BYTES
 from autotune.dataset.formats import COMPRESSIONS, readable
+from autotune.dataset.heads import MAX_LINE_BYTES, read_head
 from autotune.errors import InputError
 
 _HEAD_BYTES = 1 << 16
-_MAX_LINE_BYTES = 8 << 20
 _MAX_SAMPLE_BYTES = 48 << 20
+_HIVES = "\x01"
 _PIECES = 64
 _HEADS = 16
 _NAME = re.compile(r"[^\W\d][\w .:/()%#-]*")
+_NUMBER = re.compile(r"[-+$€£]?\.?\d[\d.,:/TZ +-]*([eE][-+]?\d+)?%?")
+"""Or a date or a time."""
+_MISSING = ("", "na", "nan", "null", "\\n")
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,23 @@ class Dialect:
 
     @classmethod
     def of(cls, path: Path, *, headless: bool = False) -> Dialect:
-        """Guess from the first lines: the delimiter that divides them most evenly, and a header
-        where the first line holds distinct words and no number, unless there is none.
-        """  # noqa: D205
-        head, _ = _head(path, _HEAD_BYTES)
-        lines = head.decode("utf-8-sig", errors="replace").splitlines()[:20] or [""]
-        delimiter = max(",;\t|", key=lambda mark: _evenness(lines, mark))
+        """Guess from the first lines: the delimiter that divides them most evenly, and a header.
+
+        That is a first line without a number above a column of numbers, or of distinct words
+        and no number, unless it is known that there is none. Names are those that Spark gives.
+        """
+        head, _ = read_head(path, _HEAD_BYTES)
+        some = [line for line in head.splitlines() if line][:20]
+        lines = [line.decode("utf-8-sig", "replace") for line in some] or [""]
+        delimiter = _delimiter(lines)
         try:
-            first = next(csv.reader(lines[:1], delimiter=delimiter), [""])
+            first = _fields(lines[0], delimiter)
         except csv.Error as error:
             message = f"{path}: its first line is none of a table ({error}); name the table alone"
             raise InputError(message) from error
-        names = [name.strip() for name in first]
-        worded = len(set(names)) == len(names) and all(map(_NAME.fullmatch, names))
-        header = worded and not headless
-        if not header:
-            names = [f"_c{i}" for i in range(len(first))]
+        worded = len(set(first)) == len(first) and all(map(_NAME.fullmatch, first))
+        header = not headless and (worded or _tops_numbers(first, lines[1:], delimiter))
+        names = _spark_names(first) if header else [f"_c{i}" for i in range(len(first))]
         return cls(delimiter, tuple(names), header)
 
     @property
@@ -79,35 +83,46 @@ class Lines:
         return sum(self.lengths)
 
 
+def _delimiter(lines: Sequence[str]) -> str:
+    if all(_HIVES in line for line in lines):
+        return _HIVES  # which no text holds, while commas may well be part of it
+    return max(",;\t|", key=lambda mark: _evenness(lines, mark))
+
+
 def _evenness(lines: Sequence[str], mark: str) -> float:
     counts = [line.count(mark) for line in lines]
     return min(counts) + sum(counts) / len(counts) / 1000
 
 
-def _head(path: Path, size: int) -> tuple[bytes, int]:
-    """Return whole lines from the start of a file, and how many of its bytes they took."""
-    codec = COMPRESSIONS.get(path.suffix.lower())
-    with readable(path, "text file"), pa.OSFile(str(path)) as raw:
-        stream = pa.CompressedInputStream(raw, codec) if codec else raw
-        data = stream.read(size)
-        while len(data) >= size and b"\n" not in data and len(data) < _MAX_LINE_BYTES:
-            size = len(data)
-            more = stream.read(size)
-            data += more
-            if not more:
-                break
-        ended = not stream.read(1)
-        used = raw.tell()
-    if b"\0" in data:
-        raise InputError(f"{path}: binary, not text; name a Parquet, ORC, CSV or JSON table")
-    if not ended:
-        data = data[: data.rfind(b"\n") + 1]
-        if not data:
-            raise InputError(
-                f"{path}: has a line of more than {_MAX_LINE_BYTES >> 20} MB; split the lines"
-            )
-        used = used if codec else len(data)
-    return data, used
+def _fields(line: str, delimiter: str) -> list[str]:
+    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [""])]
+
+
+def _tops_numbers(first: Sequence[str], lines: Sequence[str], delimiter: str) -> bool:
+    """Tell whether the first line has no number, and a column below it nothing else."""
+    if not any(first) or not all(first[1:]) or any(map(_NUMBER.fullmatch, first)):
+        return False  # of a row something may be missing; an index alone has no name
+    try:
+        rows = [row for line in lines if len(row := _fields(line, delimiter)) == len(first)]
+    except csv.Error:
+        return False
+    columns = [
+        [each for each in column if each.lower() not in _MISSING]
+        for column in zip(*rows, strict=True)
+    ]
+    return any(column and all(map(_NUMBER.fullmatch, column)) for column in columns)
+
+
+def _spark_names(first: Sequence[str]) -> list[str]:
+    """Return names as Spark makes them of a header: without one or with one twice, by number."""
+    many = Counter(name.lower() for name in first)
+    names: dict[str, None] = {}
+    for i, name in enumerate(first):
+        unique = f"_c{i}" if not name else f"{name}{i}" if many[name.lower()] > 1 else name
+        while unique in names:
+            unique += "_"
+        names[unique] = None
+    return list(names)
 
 
 def _slice(path: Path, start: int, size: int) -> bytes:
@@ -116,7 +131,7 @@ def _slice(path: Path, start: int, size: int) -> bytes:
         file.seek(max(start - 1, 0))
         data = file.read(size + 1)
         if b"\n" not in data[1:]:
-            data += file.readline(_MAX_LINE_BYTES)
+            data += file.readline(MAX_LINE_BYTES)
     first = data.find(b"\n") + 1 if start else 0
     return data[first : data.rfind(b"\n") + 1]
 
@@ -141,7 +156,7 @@ def read_lines(
     Raises:
         InputError: It is not text, or lines are longer than 8 MB.
     """
-    head, _ = _head(files[0][0], _HEAD_BYTES)
+    head, _ = read_head(files[0][0], _HEAD_BYTES)
     width = len(head) / max(head.count(b"\n"), 1)
     budget = int(min(max(rows * width * 2, _HEAD_BYTES), _MAX_SAMPLE_BYTES))
     if any(path.suffix.lower() in COMPRESSIONS for path, _ in files):
@@ -172,6 +187,7 @@ def _whole(path: Path, header: bool) -> bytes:
 
 
 def _without_header(data: bytes) -> bytes:
+    data = data.lstrip(b"\r\n")  # Spark takes the first line that holds anything
     return data[data.find(b"\n") + 1 :]
 
 
@@ -195,7 +211,8 @@ def _from_heads(
 ) -> Lines:
     """Compressed files can only be read from their start: take some of them."""
     chosen = files[:: max(1, len(files) // _HEADS)]
-    heads = [_head(path, budget // len(chosen) + 1) for path, _ in chosen]
+    size = budget // len(chosen) + 1
+    heads = [read_head(path, size, measured=True) for path, _ in chosen]
     bodies = [_without_header(data) if header else data for data, _ in heads]
     bodies = [body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies]
     lengths = tuple(body.count(b"\n") for body in bodies)
@@ -212,56 +229,3 @@ def _count_lines(path: Path) -> int:
             lines += block.count(b"\n")
             last = block[-1:]
     return lines + (last != b"\n")
-
-
-def parse(path: Path, kind: str, data: bytes, dialect: Dialect | None) -> pa.Table:
-    """Decode lines to columns; types are inferred from all of *data*.
-
-    Raises:
-        InputError: They can't be.
-    """
-    if not data.strip():
-        return pa.table({})
-    if kind == "text":
-        lines = data.decode("utf-8", errors="replace").splitlines()
-        return pa.table({"value": pa.array(lines, pa.string())})
-    if kind == "json":
-        return _parse_json(path, data)
-    from pyarrow import csv as pacsv
-
-    assert dialect is not None
-    with readable(path, "CSV file"):
-        table = pacsv.read_csv(
-            pa.BufferReader(_utf8(data)),
-            pacsv.ReadOptions(column_names=dialect.names, block_size=3 * len(data) + 1),
-            pacsv.ParseOptions(
-                delimiter=dialect.delimiter, invalid_row_handler=lambda row: "skip"
-            ),
-            pacsv.ConvertOptions(strings_can_be_null=True),
-        )
-    if not table.num_rows:
-        raise InputError(
-            f"{path}: no line has the {len(dialect.names)} fields of the first; mend it"
-        )
-    return table
-
-
-def _utf8(data: bytes) -> bytes:
-    """As Spark reads text: what isn't UTF-8 becomes U+FFFD. Arrow can't skip such a row."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return data.decode(errors="replace").encode()
-    return data
-
-
-def _parse_json(path: Path, data: bytes) -> pa.Table:
-    from pyarrow import json
-
-    if data.lstrip()[:1] != b"{":
-        raise InputError(f"{path}: not JSON lines; write one object {{…}} on each line")
-    with readable(path, "JSON lines file"):
-        table = json.read_json(pa.BufferReader(data), json.ReadOptions(block_size=len(data) + 1))
-    if table.num_rows != sum(1 for line in data.splitlines() if line.strip()):
-        raise InputError(f"{path}: an object spans lines; write one object {{…}} on each line")
-    return table
