@@ -32,11 +32,12 @@ def profile_dataset(
 ) -> DatasetProfile:
     """Profile the data at *path*: a file, a folder of files, or a folder of such folders.
 
-    Folders named ``key=value`` are partitions of one table and give a column each. Files with
-    other columns, or in another folder, are other tables: rows, bytes and files are then those of
-    all tables together, while format, columns, row width, null share and skew are those of the
-    largest (in bytes) that has rows. Hidden files, ``_SUCCESS`` and checksums are ignored. The row
-    width is that of decoded rows in memory, so it compares between formats.
+    Folders named ``key=value`` are partitions of one table and give a column each; folders named
+    by dates or numbers are one table where columns are equal. Files with other columns, or in
+    another folder, are other tables: rows, bytes and files are then those of all tables together,
+    while format, columns, row width, null share and skew are those of the largest (in bytes) that
+    has rows. Hidden files, ``_SUCCESS`` and checksums are ignored. The row width is that of
+    decoded rows in memory, so it compares between formats.
 
     Args:
         path: A local path, or those of all inputs of one job; ``file:`` is understood.

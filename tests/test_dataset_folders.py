@@ -1,0 +1,124 @@
+"""Folders of dates, and how many of very many folders are looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from autotune.dataset import profile_dataset
+from autotune.dataset.formats import format_of_content, parquet_footer
+
+
+def parts(folder: Path, count: int = 1, ending: str = ".parquet", names: str = "ab") -> None:
+    """Lay files of three rows into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table({name: [1, 2, 3] for name in names})
+    for number in range(count):
+        pq.write_table(table, folder / f"part-{number}{ending}")
+
+
+def days(lake: Path, form: str, count: int, files: int = 1, ending: str = ".parquet") -> None:
+    for number in range(count):
+        parts(lake / form.format(month=1 + number // 20, day=1 + number % 20), files, ending)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose footers or first bytes were asked for."""
+    asked: list[Path] = []
+
+    def footer(path: Path) -> object:
+        asked.append(path)
+        return parquet_footer(path)
+
+    def content(path: Path) -> str | None:
+        asked.append(path)
+        return format_of_content(path)
+
+    for module in ("files", "footers", "readers"):
+        monkeypatch.setattr(f"autotune.dataset.{module}.parquet_footer", footer)
+    monkeypatch.setattr("autotune.dataset.files.format_of_content", content)
+    return asked
+
+
+@pytest.mark.parametrize("ending", [".parquet", ""])
+def test_the_limit_of_files_holds_over_folders_of_dates(
+    tmp_path: Path, opened: list[Path], ending: str
+) -> None:
+    days(tmp_path / "lake", "2024/{month:02}/{day:02}", 60, 5, ending)
+    profile = profile_dataset(str(tmp_path / "lake"), max_files=20)
+    assert (profile.table_count, profile.files, profile.rows) == (1, 300, 900)
+    assert profile.tables[0].name == "lake"
+    assert profile.inspected_files == 20
+    assert len(set(opened)) <= (40 if ending else 60)
+    assert "rows" in profile.estimated
+
+
+@pytest.mark.parametrize("ending", [".parquet", ""])
+def test_the_limit_of_files_holds_over_folders_of_tables(
+    tmp_path: Path, opened: list[Path], ending: str
+) -> None:
+    for number in range(60):
+        parts(tmp_path / f"table_{number}", 5, ending, names=f"{'abcdefghij'[number % 10]}xy")
+    profile = profile_dataset(str(tmp_path), max_files=20)
+    assert (profile.table_count, profile.files, profile.rows) == (60, 300, 900)
+    assert profile.inspected_files == 20
+    # Without an extension, one file of each folder must be asked what it is.
+    assert len(set(opened)) <= (20 if ending else 80)
+
+
+def test_small_folders_are_told_apart_beside_a_large_one(tmp_path: Path) -> None:
+    parts(tmp_path / "large", 40)
+    parts(tmp_path / "small", 1)
+    parts(tmp_path / "small", 1, ".other.parquet", names="xyz")
+    profile = profile_dataset(str(tmp_path), max_files=20)
+    assert profile.table_count == 3
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["2024/{month:02}/{day:02}", "2024-{month:02}-{day:02}", "2024{month:02}{day:02}", "{day}"],
+)
+def test_folders_of_dates_are_one_table(tmp_path: Path, form: str) -> None:
+    days(tmp_path / "lake" / "orders", form, 3)
+    days(tmp_path / "lake" / "clicks", form, 3)
+    profile = profile_dataset(str(tmp_path / "lake"))
+    assert sorted(each.name for each in profile.tables) == ["clicks", "orders"]
+    assert (profile.rows, profile.estimated) == (18, ())
+
+
+def test_folders_of_numbers_with_other_columns_are_other_tables(tmp_path: Path) -> None:
+    for name, columns in (("1", "ab"), ("2", "abc"), ("3", "abc"), ("x", "ab")):
+        parts(tmp_path / name, names=columns)
+    assert profile_dataset(str(tmp_path)).table_count == 3
+    parts(tmp_path / "1", 1, ".other.parquet", names="xyz")
+    assert profile_dataset(str(tmp_path)).table_count == 4, "no date, but a folder of two tables"
+
+
+def test_dates_are_joined_around_partitions_and_not_above_what_is_named(tmp_path: Path) -> None:
+    for day in ("2024/01/01", "2024/01/02", "2025/01/01"):
+        for region in ("eu", "us"):
+            parts(tmp_path / "t" / day / f"region={region}")
+    profile = profile_dataset(str(tmp_path / "t"))
+    assert (profile.table_count, profile.partition_folders) == (1, 6)
+    assert "region" in {column.name for column in profile.columns}
+    apart = [str(tmp_path / "t" / year) for year in ("2024", "2025")]
+    assert profile_dataset(apart).table_count == 2
+
+
+@pytest.mark.parametrize("lines", [["a,b", "1,2"], ["Ann,Rome", "Bob,Paris"]])
+def test_folders_of_dates_hold_text_with_and_without_names(
+    tmp_path: Path, lines: Sequence[str]
+) -> None:
+    for day in range(1, 4):
+        folder = tmp_path / f"2024-05-0{day}"
+        folder.mkdir()
+        text = [line.replace("Ann", "Ann" + "e" * day) for line in lines]
+        (folder / "part-0.csv").write_text("\n".join(text) + "\n")
+    profile = profile_dataset(str(tmp_path))
+    assert profile.table_count == 1
+    assert profile.rows == (3 if lines[0] == "a,b" else 6)
