@@ -13,7 +13,7 @@ from autotune.dataset.formats import format_of
 from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
 from autotune.machine import detect_machine
-from autotune.pathtext import path_of
+from autotune.pathtext import local_of
 from autotune.space import Parameter, Space, mode_of
 from autotune.space.units import read_number
 from autotune.spacefile import load_space
@@ -118,7 +118,7 @@ def inquire(
     if eventlog is not None:
         return _with_log(about, eventlog)
     if sql is not None:
-        queries, tables = path_of(sql, where="sql"), local_path(paths[0])
+        queries, tables = local_of(sql, where="sql"), local_path(paths[0])
         job, more = explain_queries(installation, queries=queries, tables=tables)
         return replace(about, job=job, cautions=(*cautions, *more))
     return about
@@ -151,7 +151,7 @@ def _machine(
 
 
 def _with_log(about: Inquiry, eventlog: str) -> Inquiry:
-    log = summarise(path_of(eventlog, where="eventlog"))
+    log = summarise(local_of(eventlog, where="eventlog"))
     if log.profile is None:
         message = f"eventlog {eventlog}: no task ended in it"
         raise InputError(f"{message}; name the log of a whole execution")
@@ -198,7 +198,7 @@ def _log_cautions(log: LogSummary, machine: Machine) -> Iterator[str]:
 
 
 def _check_queries(sql: str, tables: str) -> None:
-    queries = path_of(sql, where="sql")
+    queries = local_of(sql, where="sql")
     if not sorted(queries.glob("*.sql")):
         message = f"sql: '{queries}' holds no .sql file; name a folder of queries"
         raise InputError(message)

@@ -19,6 +19,7 @@ from autotune.dataset.readers import Content, read_table
 from autotune.dataset.summary import Reading, summarise
 from autotune.domain import DatasetProfile
 from autotune.errors import InputError
+from autotune.pathtext import without_scheme
 
 __all__ = ["profile_dataset", "profile_if_readable"]
 
@@ -78,7 +79,7 @@ def profile_if_readable(
     Raises:
         InputError: There is nothing there.
     """
-    if path is None or "://" in path:
+    if path is None or "://" in without_scheme(path):
         return None
     local_path(path)
     try:

@@ -20,7 +20,7 @@ from autotune.dataset.formats import (
 )
 from autotune.dataset.text import Dialect
 from autotune.errors import InputError
-from autotune.pathtext import at_home
+from autotune.pathtext import at_home, without_scheme
 
 T = TypeVar("T")
 
@@ -62,8 +62,7 @@ def local_path(path: str) -> Path:
     Raises:
         InputError: It is on another file system, or not there.
     """
-    text = path.strip()
-    text = text.removeprefix("file://").removeprefix("file:")
+    text = without_scheme(path.strip())
     if "://" in text:
         raise InputError(f"{path}: only local paths can be profiled; copy or mount the data")
     if not text or not text.isprintable():
