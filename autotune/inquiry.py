@@ -10,7 +10,7 @@ from itertools import dropwhile
 from autotune.dataset import profile_dataset
 from autotune.dataset.files import local_path
 from autotune.dataset.formats import format_of
-from autotune.domain import DatasetProfile, Machine, WorkloadProfile
+from autotune.domain import DatasetProfile, Machine, Operator, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
 from autotune.machine import detect_machine
 from autotune.pathtext import local_of
@@ -20,8 +20,12 @@ from autotune.spacefile import load_space
 from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.explain import explain_queries
 from autotune.spark.installation import Installation, find_installation, spark_defaults
+from autotune.units import format_bytes
 
 _SHOWN = 120
+_MOST_READ = 4
+"""So many times the bytes of the data a job reads at most that reads them once."""
+_LEAST_READ = 0.01
 _MASTER = "spark.master"
 _CORES = "spark.executor.cores"
 _SPARKS_OPTION = re.compile(
@@ -157,6 +161,7 @@ def _with_log(about: Inquiry, eventlog: str) -> Inquiry:
         raise InputError(f"{message}; name the log of a whole execution")
     ran: dict[str, str] = {}
     cautions = [*about.cautions, *_log_cautions(log, about.machine)]
+    cautions += _of_other_data(log.profile, about.profile)
     for parameter in about.space.parameters:
         name = parameter.name
         text = _set_by_person(name, log.effective.get(name, "")) if parameter.is_property else ""
@@ -195,6 +200,20 @@ def _log_cautions(log: LogSummary, machine: Machine) -> Iterator[str]:
     other = mode_of(master) is not mode_of(machine.master)
     if other or (slots and int(slots[1]) != machine.slots):
         yield f"the log is of {master}, and this is about {machine.master}: see --master"
+
+
+def _of_other_data(job: WorkloadProfile, data: DatasetProfile | None) -> Iterator[str]:
+    """Tell where a log can't be of the data: compare what was read with what is there.
+
+    A job reads little of wide tables, each scan may read all, and not every source counts.
+    """
+    read = job.input_bytes or 0
+    if not read or data is None:
+        return
+    scans = job.operators.get(Operator.SCAN, 0) + (job.rdd_jobs or 0)
+    if read > data.bytes * max(_MOST_READ, scans) or read < data.bytes * _LEAST_READ:
+        amounts = f"{format_bytes(read)}, and the data have {format_bytes(data.bytes)}"
+        yield f"the log read {amounts}, so it may be of other data"
 
 
 def _check_queries(sql: str, tables: str) -> None:
