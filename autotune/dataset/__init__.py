@@ -37,8 +37,9 @@ def profile_dataset(
     by dates or numbers are one table where columns are equal. Files with other columns, or in
     another folder, are other tables: rows, bytes and files are then those of all tables together,
     while format, columns, row width, null share and skew are those of the largest (in bytes) that
-    has rows. Hidden files, ``_SUCCESS`` and checksums are ignored. The row width is that of
-    decoded rows in memory, so it compares between formats.
+    has rows. Hidden files, ``_SUCCESS`` and checksums are ignored, and so are files that a Delta
+    table has dropped, where its log tells. The row width is that of decoded rows in memory, so it
+    compares between formats.
 
     Args:
         path: A local path, or those of all inputs of one job; ``file:`` is understood.

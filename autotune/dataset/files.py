@@ -37,6 +37,8 @@ class Table:
     """Of its folder, or of its file where several tables are in one folder."""
     headless: bool = False
     """The first lines of its files are known to be no names, whatever they look like."""
+    dropped: str = ""
+    """``files`` or ``rows``, where some are counted that the table has dropped."""
 
     @property
     def bytes(self) -> int:
@@ -83,20 +85,25 @@ def find_tables(root: Path, effort: Effort) -> list[Table]:
         InputError: There are none, or one folder mixes formats.
     """
     found: Folders = defaultdict(list)
+    dropped: dict[Path, str] = {}
     if root.is_file():
         with readable(root):
             listed = [(str(root.parent), [(root.name, root.stat().st_size)])]
         found[root] = _with_size(*listed[0])
     else:
-        for folder, names in listing(root):
+        for folder, names, lake in listing(root):
             found[table_root(Path(folder), root)] += _with_size(folder, names)
+            if names and lake is not None and lake.dropped:
+                dropped[table_root(Path(folder), root, dates=True)] = lake.dropped
     found = {at: files for at, files in found.items() if files}
     if not found:
         raise InputError(f"{root}: empty, there is nothing to profile; name a table with rows")
     groups = sorted(join_dates(found, root, lambda folders: _keys(folders, effort)))
     tables: list[Table] = []
     for (at, files), most in zip(groups, _shares(groups, effort), strict=True):
-        tables += _split(at, files, replace(effort, max_files=most))
+        kept = dropped.get(table_root(at, root, dates=True), "")
+        split = _split(at, files, replace(effort, max_files=most))
+        tables += (replace(table, dropped=kept) for table in split)
     if not tables:
         raise InputError(
             f"{root}: of unknown format; Parquet, ORC, CSV, JSON lines and text are known"

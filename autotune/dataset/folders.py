@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from autotune.dataset.formats import readable
+from autotune.dataset.lakes import MARKS, Lake, lake_of
 
 File = tuple[str, int]
 """A path and its size in bytes: a string, because there may be hundreds of thousands."""
@@ -20,18 +21,22 @@ _DATE = re.compile(r"\d+(?:[-_.T]\d+)*")
 """``2024``, ``05``, ``2024-05-17``, ``20240517``, ``2024-05-17T13``: dates, hours and counts."""
 
 
-def listing(root: Path) -> Iterator[tuple[str, list[File]]]:
+def listing(root: Path) -> Iterator[tuple[str, list[File], Lake | None]]:
     """Yield folders with the names and sizes of their files, in order; one ``stat`` a file.
 
-    Links to folders are followed, as Spark does, but not to a folder that they lie in.
+    With each comes the table of Delta or the like that it is in, if any; of such a table only the
+    live files are listed, as far as they are known. Links to folders are followed, as Spark does,
+    but not to a folder that they lie in.
     """
     # Each with the folders whose links led there.
-    waiting: list[tuple[str, tuple[str, ...]]] = [(str(root), ())]
+    waiting: list[tuple[str, tuple[str, ...], Lake | None]] = [(str(root), (), None)]
     while waiting:
-        folder, doors = waiting.pop()
-        files, folders = [], []
+        folder, doors, lake = waiting.pop()
+        files, folders, marks = [], [], set[str]()
         with readable(Path(folder), "folder"), os.scandir(folder) as entries:
             for entry in entries:
+                if entry.name in MARKS and entry.is_dir():
+                    marks.add(entry.name)
                 if _ignored(entry.name):
                     continue
                 if entry.is_dir():
@@ -40,8 +45,12 @@ def listing(root: Path) -> Iterator[tuple[str, list[File]]]:
                         folders.append((entry.path, inside))
                 elif entry.is_file() and not entry.name.endswith(".crc"):
                     files.append((entry.name, entry.stat().st_size))
-        waiting += sorted(folders, reverse=True)
-        yield folder, sorted(files)
+        lake = lake_of(folder, marks) or lake
+        if lake is not None and lake.live is not None:
+            files = [each for each in files if os.path.join(folder, each[0]) in lake.live]  # noqa: PTH118
+        skipped = lake.metadata if lake is not None else None
+        waiting += [(*each, lake) for each in sorted(folders, reverse=True) if each[0] != skipped]
+        yield folder, sorted(files), lake
 
 
 def _leads_up(link: str, inside: Sequence[str]) -> bool:
