@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from autotune.dataset import profile_dataset
 from autotune.dataset.formats import format_of_content, parquet_footer
+from autotune.errors import InputError
 
 
 def parts(folder: Path, count: int = 1, ending: str = ".parquet", names: str = "ab") -> None:
@@ -122,3 +124,54 @@ def test_folders_of_dates_hold_text_with_and_without_names(
     profile = profile_dataset(str(tmp_path))
     assert profile.table_count == 1
     assert profile.rows == (3 if lines[0] == "a,b" else 6)
+
+
+def test_files_that_are_named_make_the_tables_that_their_folder_makes(tmp_path: Path) -> None:
+    parts(tmp_path / "t", 5)
+    parts(tmp_path / "t", 2, ".other.parquet", names="xyz")
+    (tmp_path / "t" / "_SUCCESS").touch()
+    (tmp_path / "t" / "_committed_1").write_text('{"added": []}')
+    (tmp_path / "t" / "more.csv").write_text("a,b\n1,2\n")
+    profile = profile_dataset([str(each) for each in sorted((tmp_path / "t").glob("*"))])
+    found = sorted((each.format, each.files, each.rows) for each in profile.tables)
+    assert found == [("csv", 1, 1), ("parquet", 2, 6), ("parquet", 5, 15)]
+
+
+def test_files_that_are_named_may_lie_in_partitions(tmp_path: Path) -> None:
+    for day in ("1", "2"):
+        parts(tmp_path / "by_day" / f"day={day}", 2)
+        parts(tmp_path / "by_date" / "2024" / "05" / day)
+    profile = profile_dataset([str(each) for each in (tmp_path / "by_day").glob("*/*")])
+    assert (profile.table_count, profile.rows, profile.partition_folders) == (1, 12, 2)
+    assert "day" in {column.name for column in profile.columns}
+    profile = profile_dataset([str(each) for each in (tmp_path / "by_date").glob("*/*/*/*")])
+    assert [(each.name, each.files) for each in profile.tables] == [("by_date", 2)]
+
+
+def test_each_input_that_is_named_must_be_data(tmp_path: Path) -> None:
+    parts(tmp_path / "t")
+    for name, said in (("unknown.bin", "of unknown format"), ("none.csv", "empty")):
+        wrong = tmp_path / "wrong" / name
+        wrong.parent.mkdir(exist_ok=True)
+        wrong.write_text("a" if said != "empty" else "")
+        for inputs in ([wrong], [tmp_path / "t", wrong], [tmp_path / "t/part-0.parquet", wrong]):
+            with pytest.raises(InputError, match=f"{name}: {said}"):
+                profile_dataset([str(each) for each in inputs])
+
+
+def test_the_limit_of_files_holds_over_all_inputs(tmp_path: Path, opened: list[Path]) -> None:
+    for number in range(30):
+        parts(tmp_path / f"t{number}", 5, names=f"{'abcdefghij'[number % 10]}xy")
+    profile = profile_dataset([str(each) for each in tmp_path.iterdir()], max_files=20)
+    assert (profile.table_count, profile.rows, profile.inspected_files) == (30, 450, 20)
+    assert len(set(opened)) <= 20
+
+
+def test_very_many_inputs_are_compared_at_once(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.csv" for number in range(2000)]
+    for path in paths:
+        path.write_text("a,b\n1,2\n")
+    before = time.process_time()
+    profile = profile_dataset([str(path) for path in paths], max_files=10)
+    assert time.process_time() - before < 10, "each with each takes half a minute"
+    assert (profile.files, profile.table_count) == (2000, 1)

@@ -42,7 +42,8 @@ def profile_dataset(
     compares between formats.
 
     Args:
-        path: A local path, or those of all inputs of one job; ``file:`` is understood.
+        path: A local path, or those of all inputs of one job; ``file:`` is understood. Files that
+            are named make the tables that their folder would make of them.
         sample_rows: At most so many rows are read for what metadata does not tell.
         max_files: At most about so many files are looked into; of more, some are, and rows are
             estimated. All are listed.
@@ -57,7 +58,7 @@ def profile_dataset(
     effort = Effort(sample_rows, max_files, tuple(columns))
     roots = _roots([path] if isinstance(path, str) else path)
     try:
-        tables = [table for root in roots for table in find_tables(root, effort)]
+        tables = find_tables(roots, effort)
         tables.sort(key=lambda table: (-table.bytes, table.files[0]))
         readings = _read(tables, effort)
     finally:
@@ -96,10 +97,10 @@ def _roots(paths: Sequence[str]) -> list[Path]:
     roots = list(dict.fromkeys(local_path(path) for path in paths))
     if not roots:
         raise InputError("no path of data; name a file or a folder")
+    named = set(roots)
     for root in roots:
-        for other in roots:
-            if other in root.parents:
-                raise InputError(f"{root}: is part of {other}; name each table once")
+        for other in named.intersection(root.parents):
+            raise InputError(f"{root}: is part of {other}; name each table once")
     return roots
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from autotune.dataset.effort import Effort
-from autotune.dataset.folders import File, Folders, join_dates, listing, table_root
+from autotune.dataset.folders import File, Folders, ignored, join_dates, listing, table_root
 from autotune.dataset.formats import (
     format_of,
     format_of_content,
@@ -78,49 +78,99 @@ def local_path(path: str) -> Path:
     return root
 
 
-def find_tables(root: Path, effort: Effort) -> list[Table]:
-    """Find the tables under *root*.
+@dataclass(frozen=True)
+class _Group:
+    """Files of one folder, or of folders of dates: of one table or several."""
+
+    named: Path
+    """What the person named."""
+    at: Path
+    files: list[File]
+    dropped: str = ""
+
+
+def find_tables(roots: Sequence[Path], effort: Effort) -> list[Table]:
+    """Find the tables under *roots*; files of one folder that are named make those it would make.
 
     Raises:
-        InputError: There are none, or one folder mixes formats.
+        InputError: There are none under one of them, or one folder mixes formats.
     """
+    files = [root for root in roots if root.is_file()]
+    groups = list(_named(files, effort))
+    for root in sorted({*roots} - {*files}):
+        groups += _below(root, effort)
+    tables: list[Table] = []
+    made: set[Path] = set()
+    for group, most in zip(groups, _shares(groups, effort), strict=True):
+        split = list(_split(group.at, group.files, replace(effort, max_files=most)))
+        tables += (replace(table, dropped=group.dropped) for table in split)
+        made |= {group.named} if split else set()
+    for group in groups:
+        if group.named not in made:
+            known = "Parquet, ORC, CSV, JSON lines and text are known"
+            raise InputError(f"{group.named}: of unknown format; {known}")
+    return tables
+
+
+def _below(root: Path, effort: Effort) -> Iterator[_Group]:
+    """Find what is in a folder that was named."""
     found: Folders = defaultdict(list)
     dropped: dict[Path, str] = {}
-    if root.is_file():
-        with readable(root):
-            listed = [(str(root.parent), [(root.name, root.stat().st_size)])]
-        found[root] = _with_size(*listed[0])
-    else:
-        for folder, names, lake in listing(root):
-            found[table_root(Path(folder), root)] += _with_size(folder, names)
-            if names and lake is not None and lake.dropped:
-                dropped[table_root(Path(folder), root, dates=True)] = lake.dropped
+    for folder, names, lake in listing(root):
+        found[table_root(Path(folder), root)] += _with_size(folder, names)
+        if names and lake is not None and lake.dropped:
+            dropped[table_root(Path(folder), root, dates=True)] = lake.dropped
     found = {at: files for at, files in found.items() if files}
     if not found:
-        raise InputError(f"{root}: empty, there is nothing to profile; name a table with rows")
-    groups = sorted(join_dates(found, root, lambda folders: _keys(folders, effort)))
-    tables: list[Table] = []
-    for (at, files), most in zip(groups, _shares(groups, effort), strict=True):
-        kept = dropped.get(table_root(at, root, dates=True), "")
-        split = _split(at, files, replace(effort, max_files=most))
-        tables += (replace(table, dropped=kept) for table in split)
-    if not tables:
-        raise InputError(
-            f"{root}: of unknown format; Parquet, ORC, CSV, JSON lines and text are known"
-        )
-    return tables
+        raise _empty(root)
+    for at, files in join_dates(found, root, lambda folders: _keys(folders, effort)):
+        yield _Group(root, at, files, dropped.get(table_root(at, root, dates=True), ""))
+
+
+def _named(paths: Sequence[Path], effort: Effort) -> Iterator[_Group]:
+    """Find what files that were named make: a shell writes them all where a person wrote ``*``."""
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        folders[path.parent].append(path)
+    formats: dict[str, Folders] = defaultdict(lambda: defaultdict(list))
+    for folder, inside in folders.items():
+        meant = [path.name for path in inside if not ignored(path.name)]
+        files = _sizes(folder, meant or [path.name for path in inside])
+        if not files:
+            raise _empty(inside[0])
+        kinds = _formats(files, effort)
+        for file, kind in zip(files, kinds, strict=True):
+            if kind or not any(kinds):
+                formats[kind or ""][table_root(folder, Path(folder.anchor))].append(file)
+    for found in formats.values():
+        some = next(iter(found))
+        for at, files in join_dates(
+            found, Path(some.anchor), lambda folders: _keys(folders, effort)
+        ):
+            # One alone is called by its own name.
+            place = at if len(files) > 1 else Path(files[0][0])
+            yield _Group(Path(files[0][0]), place, files)
+
+
+def _sizes(folder: Path, names: Sequence[str]) -> list[File]:
+    with readable(folder, "folder"):
+        return _with_size(str(folder), [(name, (folder / name).stat().st_size) for name in names])
+
+
+def _empty(root: Path) -> InputError:
+    return InputError(f"{root}: empty, there is nothing to profile; name a table with rows")
 
 
 def _with_size(folder: str, names: list[File]) -> list[File]:
     return [(os.path.join(folder, name), size) for name, size in names if size]  # noqa: PTH118
 
 
-def _shares(groups: Sequence[tuple[Path, list[File]]], effort: Effort) -> list[int]:
+def _shares(groups: Sequence[_Group], effort: Effort) -> list[int]:
     """Return how many files of each group may be looked into: of small ones all, if possible."""
     left, shares = effort.max_files, [1] * len(groups)
-    order = sorted(range(len(groups)), key=lambda i: len(groups[i][1]))
+    order = sorted(range(len(groups)), key=lambda i: len(groups[i].files))
     for before, i in enumerate(order):
-        share = min(len(groups[i][1]), left // (len(groups) - before))
+        share = min(len(groups[i].files), left // (len(groups) - before))
         left -= share
         shares[i] = max(share, 1)
     return shares

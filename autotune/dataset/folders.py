@@ -37,7 +37,7 @@ def listing(root: Path) -> Iterator[tuple[str, list[File], Lake | None]]:
             for entry in entries:
                 if entry.name in MARKS and entry.is_dir():
                     marks.add(entry.name)
-                if _ignored(entry.name):
+                if ignored(entry.name):
                     continue
                 if entry.is_dir():
                     inside = (*doors, os.path.realpath(folder)) if entry.is_symlink() else doors
@@ -59,7 +59,7 @@ def _leads_up(link: str, inside: Sequence[str]) -> bool:
     return any(os.path.join(folder, "").startswith(target) for folder in inside)  # noqa: PTH118
 
 
-def _ignored(name: str) -> bool:
+def ignored(name: str) -> bool:
     """Tell whether Spark skips the name too: ``_SUCCESS``, but not ``_key=value``."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
