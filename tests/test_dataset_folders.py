@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from autotune.dataset import profile_dataset
 from autotune.dataset.formats import format_of_content, parquet_footer
+from autotune.domain import DatasetProfile
 from autotune.errors import InputError
 
 
@@ -175,3 +177,38 @@ def test_very_many_inputs_are_compared_at_once(tmp_path: Path) -> None:
     profile = profile_dataset([str(path) for path in paths], max_files=10)
     assert time.process_time() - before < 10, "each with each takes half a minute"
     assert (profile.files, profile.table_count) == (2000, 1)
+
+
+def test_links_that_lead_in_circles_are_passed_over(tmp_path: Path) -> None:
+    parts(tmp_path / "t", 2)
+    for one, other in (("a.parquet", "b.parquet"), ("b.parquet", "a.parquet"), ("me", "me")):
+        (tmp_path / "t" / one).symlink_to(tmp_path / "t" / other)
+    (tmp_path / "t" / "_delta_log").symlink_to(tmp_path / "t" / "_delta_log")
+    (tmp_path / "t" / "gone.parquet").symlink_to(tmp_path / "gone.parquet")
+    profile = profile_dataset(str(tmp_path / "t"))
+    assert (profile.rows, profile.files, profile.cautions) == (6, 2, ())
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.parquet", b"caf\xe9/0.parquet", b"d=\xe9/0", b"\xe9.orc", b"\xe9.csv"]
+)
+def test_files_of_names_that_are_no_text_are_left_out(tmp_path: Path, name: bytes) -> None:
+    odd = tmp_path / "t" / os.fsdecode(name)
+    try:
+        odd.parent.mkdir(parents=True)
+        odd.touch()
+    except OSError:
+        pytest.skip("this file system takes Unicode only")
+    parts(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "part-0.parquet").replace(odd)
+    with pytest.raises(InputError, match="names that are no Unicode"):
+        profile_dataset(str(tmp_path / "t"))
+    parts(tmp_path / "t", 2)
+    profile = profile_dataset(str(tmp_path / "t"))
+    assert (profile.rows, profile.files, profile.table_count) == (6, 2, 1)
+    left_out = "a file or folder whose name is no Unicode was left out; rename it"
+    assert profile.cautions == (left_out,)
+    assert DatasetProfile.model_validate_json(profile.model_dump_json()) == profile
+    (tmp_path / "t" / os.fsdecode(b"\xff.csv")).write_text("a,b\n1,2\n")
+    left_out = "2 files or folders whose names are no Unicode were left out; rename them"
+    assert profile_dataset(str(tmp_path / "t")).cautions == (left_out,)

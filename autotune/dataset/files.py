@@ -39,6 +39,8 @@ class Table:
     """The first lines of its files are known to be no names, whatever they look like."""
     dropped: str = ""
     """``files`` or ``rows``, where some are counted that the table has dropped."""
+    left_out: int = 0
+    """Files and folders beside it that nobody can open by their names; told of one table."""
 
     @property
     def bytes(self) -> int:
@@ -87,6 +89,7 @@ class _Group:
     at: Path
     files: list[File]
     dropped: str = ""
+    left_out: int = 0
 
 
 def find_tables(roots: Sequence[Path], effort: Effort) -> list[Table]:
@@ -103,7 +106,9 @@ def find_tables(roots: Sequence[Path], effort: Effort) -> list[Table]:
     made: set[Path] = set()
     for group, most in zip(groups, _shares(groups, effort), strict=True):
         split = list(_split(group.at, group.files, replace(effort, max_files=most)))
-        tables += (replace(table, dropped=group.dropped) for table in split)
+        for i, table in enumerate(split):
+            told = 0 if i else group.left_out
+            tables.append(replace(table, dropped=group.dropped, left_out=told))
         made |= {group.named} if split else set()
     for group in groups:
         if group.named not in made:
@@ -116,15 +121,19 @@ def _below(root: Path, effort: Effort) -> Iterator[_Group]:
     """Find what is in a folder that was named."""
     found: Folders = defaultdict(list)
     dropped: dict[Path, str] = {}
-    for folder, names, lake in listing(root):
+    left_out = 0
+    for folder, names, lake, nameless in listing(root):
+        left_out += nameless
         found[table_root(Path(folder), root)] += _with_size(folder, names)
         if names and lake is not None and lake.dropped:
             dropped[table_root(Path(folder), root, dates=True)] = lake.dropped
     found = {at: files for at, files in found.items() if files}
     if not found:
-        raise _empty(root)
+        raise _empty(root, left_out)
     for at, files in join_dates(found, root, lambda folders: _keys(folders, effort)):
-        yield _Group(root, at, files, dropped.get(table_root(at, root, dates=True), ""))
+        lost = dropped.get(table_root(at, root, dates=True), "")
+        yield _Group(root, at, files, lost, left_out)
+        left_out = 0
 
 
 def _named(paths: Sequence[Path], effort: Effort) -> Iterator[_Group]:
@@ -157,7 +166,9 @@ def _sizes(folder: Path, names: Sequence[str]) -> list[File]:
         return _with_size(str(folder), [(name, (folder / name).stat().st_size) for name in names])
 
 
-def _empty(root: Path) -> InputError:
+def _empty(root: Path, left_out: int = 0) -> InputError:
+    if left_out:
+        return InputError(f"{root}: holds only names that are no Unicode; rename what is in it")
     return InputError(f"{root}: empty, there is nothing to profile; name a table with rows")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from autotune.dataset.formats import readable
 from autotune.dataset.lakes import MARKS, Lake, lake_of
@@ -21,36 +23,69 @@ _DATE = re.compile(r"\d+(?:[-_.T]\d+)*")
 """``2024``, ``05``, ``2024-05-17``, ``20240517``, ``2024-05-17T13``: dates, hours and counts."""
 
 
-def listing(root: Path) -> Iterator[tuple[str, list[File], Lake | None]]:
+class Listed(NamedTuple):
+    """One folder, and what is in it."""
+
+    folder: str
+    names: list[File]
+    """The names of its files."""
+    lake: Lake | None
+    """The table of Delta or the like that it is, or is in."""
+    left_out: int
+    """Files and folders in it that nobody can open by their names."""
+
+
+def listing(root: Path) -> Iterator[Listed]:
     """Yield folders with the names and sizes of their files, in order; one ``stat`` a file.
 
-    With each comes the table of Delta or the like that it is in, if any; of such a table only the
-    live files are listed, as far as they are known. Links to folders are followed, as Spark does,
-    but not to a folder that they lie in.
+    Of a table of Delta only the live files are listed, as far as they are known. Links to folders
+    are followed, as Spark does, but not to a folder that they lie in.
     """
     # Each with the folders whose links led there.
     waiting: list[tuple[str, tuple[str, ...], Lake | None]] = [(str(root), (), None)]
     while waiting:
         folder, doors, lake = waiting.pop()
-        files, folders, marks = [], [], set[str]()
+        files, folders, marks, left_out = [], [], set[str](), 0
         with readable(Path(folder), "folder"), os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name in MARKS and entry.is_dir():
+                if entry.name in MARKS and _kind(entry) == "folder":
                     marks.add(entry.name)
                 if ignored(entry.name):
                     continue
-                if entry.is_dir():
+                kind = _kind(entry)
+                if kind and not _is_text(entry.name):
+                    left_out += 1
+                elif kind == "folder":
                     inside = (*doors, os.path.realpath(folder)) if entry.is_symlink() else doors
                     if inside is doors or not _leads_up(entry.path, inside):
                         folders.append((entry.path, inside))
-                elif entry.is_file() and not entry.name.endswith(".crc"):
+                elif kind == "file" and not entry.name.endswith(".crc"):
                     files.append((entry.name, entry.stat().st_size))
         lake = lake_of(folder, marks) or lake
         if lake is not None and lake.live is not None:
             files = [each for each in files if os.path.join(folder, each[0]) in lake.live]  # noqa: PTH118
         skipped = lake.metadata if lake is not None else None
         waiting += [(*each, lake) for each in sorted(folders, reverse=True) if each[0] != skipped]
-        yield folder, sorted(files), lake
+        yield Listed(folder, sorted(files), lake, left_out)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Tell a file from a folder, and both from what is neither, such as a link to itself."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return ""
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether Arrow, which wants UTF-8, can open what is so called."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _leads_up(link: str, inside: Sequence[str]) -> bool:

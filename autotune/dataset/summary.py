@@ -125,6 +125,12 @@ def _cautions(readings: Sequence[Reading], content: Content, effort: Effort) -> 
         yield (
             f"only {looked:,} of {files:,} files were looked into, so rows are estimated{advice}"
         )
+    left_out = sum(reading.table.left_out for reading in readings)
+    if left_out == 1:
+        yield "a file or folder whose name is no Unicode was left out; rename it"
+    elif left_out:
+        named = f"{left_out:,} files or folders whose names are no Unicode"
+        yield f"{named} were left out; rename them"
     for dropped in sorted({reading.table.dropped for reading in readings} - {""}):
         yield f"{dropped} that the table has dropped are counted too, so rows are estimated"
     seen, all_columns = len(content.sample.rows.schema), len(content.facts.schema)
