@@ -10,18 +10,22 @@ from itertools import dropwhile
 from autotune.dataset import profile_dataset
 from autotune.dataset.files import local_path
 from autotune.dataset.formats import format_of
-from autotune.domain import DatasetProfile, Machine, WorkloadProfile
+from autotune.domain import DatasetProfile, Machine, Operator, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
 from autotune.machine import detect_machine
-from autotune.pathtext import path_of
+from autotune.pathtext import local_of
 from autotune.space import Parameter, Space, mode_of
 from autotune.space.units import read_number
 from autotune.spacefile import load_space
 from autotune.spark.eventlog import LogSummary, summarise
 from autotune.spark.explain import explain_queries
 from autotune.spark.installation import Installation, find_installation, spark_defaults
+from autotune.units import format_bytes
 
 _SHOWN = 120
+_MOST_READ = 4
+"""So many times the bytes of the data a job reads at most that reads them once."""
+_LEAST_READ = 0.01
 _MASTER = "spark.master"
 _CORES = "spark.executor.cores"
 _SPARKS_OPTION = re.compile(
@@ -118,7 +122,7 @@ def inquire(
     if eventlog is not None:
         return _with_log(about, eventlog)
     if sql is not None:
-        queries, tables = path_of(sql, where="sql"), local_path(paths[0])
+        queries, tables = local_of(sql, where="sql"), local_path(paths[0])
         job, more = explain_queries(installation, queries=queries, tables=tables)
         return replace(about, job=job, cautions=(*cautions, *more))
     return about
@@ -151,12 +155,13 @@ def _machine(
 
 
 def _with_log(about: Inquiry, eventlog: str) -> Inquiry:
-    log = summarise(path_of(eventlog, where="eventlog"))
+    log = summarise(local_of(eventlog, where="eventlog"))
     if log.profile is None:
         message = f"eventlog {eventlog}: no task ended in it"
         raise InputError(f"{message}; name the log of a whole execution")
     ran: dict[str, str] = {}
     cautions = [*about.cautions, *_log_cautions(log, about.machine)]
+    cautions += _of_other_data(log.profile, about.profile)
     for parameter in about.space.parameters:
         name = parameter.name
         text = _set_by_person(name, log.effective.get(name, "")) if parameter.is_property else ""
@@ -197,8 +202,22 @@ def _log_cautions(log: LogSummary, machine: Machine) -> Iterator[str]:
         yield f"the log is of {master}, and this is about {machine.master}: see --master"
 
 
+def _of_other_data(job: WorkloadProfile, data: DatasetProfile | None) -> Iterator[str]:
+    """Tell where a log can't be of the data: compare what was read with what is there.
+
+    A job reads little of wide tables, each scan may read all, and not every source counts.
+    """
+    read = job.input_bytes or 0
+    if not read or data is None:
+        return
+    scans = job.operators.get(Operator.SCAN, 0) + (job.rdd_jobs or 0)
+    if read > data.bytes * max(_MOST_READ, scans) or read < data.bytes * _LEAST_READ:
+        amounts = f"{format_bytes(read)}, and the data have {format_bytes(data.bytes)}"
+        yield f"the log read {amounts}, so it may be of other data"
+
+
 def _check_queries(sql: str, tables: str) -> None:
-    queries = path_of(sql, where="sql")
+    queries = local_of(sql, where="sql")
     if not sorted(queries.glob("*.sql")):
         message = f"sql: '{queries}' holds no .sql file; name a folder of queries"
         raise InputError(message)

@@ -8,14 +8,17 @@ system in the middle of something else.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from autotune.errors import InputError
 
 MOST_NAME_BYTES = 255
 MOST_NAME_CHARS = 200
 MOST_PATH_BYTES = 4095
+_SCHEME = re.compile(r"file:(?://(?:localhost(?=/))?)?", re.IGNORECASE)
 _MOST_SAFE_BYTES = 150
 """Leaves room for what is put before and behind: ``.lock``, ``.making-4711``."""
 
@@ -34,6 +37,33 @@ def path_of(text: str, *, where: str) -> Path:
     if problem:
         raise InputError(f"{where}: '{text}' {problem}; name a file or folder that can exist")
     return Path(text)
+
+
+def without_scheme(text: str) -> str:
+    """Return the local path that a ``file:`` address names, and any other text as it is.
+
+    Hadoop takes ``%20`` for these three characters and browsers for a blank, so it is a blank
+    where nothing is called by the characters.
+    """
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return text
+    path = text[scheme.end() :]
+    here = os.path.exists(os.path.expanduser(path))  # noqa: PTH110, PTH111  # never raises
+    return path if here else unquote(path)
+
+
+def local_of(text: str, *, where: str) -> Path:
+    """Return what a path, a ``file:`` address or ``~`` names, whether it is there or not.
+
+    Args:
+        text: what a file or a person named.
+        where: the file and key, or the flag, for the message.
+
+    Raises:
+        InputError: no path can be so called, or nobody of that name is known here.
+    """
+    return at_home(path_of(without_scheme(text), where=where))
 
 
 def at_home(path: Path) -> Path:

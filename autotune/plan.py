@@ -21,7 +21,7 @@ from autotune.draft import BudgetDraft, DataDraft, Draft, WorkloadDraft
 from autotune.errors import InputError
 from autotune.experiment import Budget, Experiment, secrets_of
 from autotune.machine import detect_machine
-from autotune.pathtext import check_name, path_of, plain_name
+from autotune.pathtext import check_name, local_of, path_of, plain_name, without_scheme
 from autotune.shipped import shipped_folder
 from autotune.space import Space
 from autotune.spacefile import check_space, load_space
@@ -119,7 +119,7 @@ def resolve_workload(draft: Draft, installation: Installation) -> Workload:
             properties=properties,
         )
     if named[0] == "sql":
-        folder = path_of(str(job.sql), where="workload: sql")
+        folder = local_of(str(job.sql), where="workload: sql")
         if not sorted(folder.glob("*.sql")):
             message = f"workload: sql: '{folder}' holds no .sql file; name a folder of queries"
             raise InputError(message)
@@ -200,9 +200,9 @@ def _workload(draft: Draft, *, properties: dict[str, str], **fields: Any) -> Wor
 
 def _data_path(draft: Draft) -> str | None:
     data = draft.data.path if isinstance(draft.data, DataDraft) else draft.data
-    if data is not None and not path_of(data, where="data").exists() and "://" not in data:
-        message = f"data: '{data}': no such file or folder; check the path"
-        raise InputError(message)
+    local = "." if data is None else without_scheme(data)
+    if not path_of(local, where="data").exists() and "://" not in local:
+        raise InputError(f"data: '{data}': no such file or folder; check the path")
     return data
 
 
@@ -260,7 +260,7 @@ def identity_of(experiment: Experiment) -> dict[str, str]:
         "command": digest_of(
             [public[key] for key in ("arguments", "main_class", "submit_options", "properties")]
         ),
-        "data": f"{public['data']} {_listing_digest(Path(workload.data))}"
+        "data": f"{public['data']} {_listing_digest(Path(without_scheme(workload.data)))}"
         if workload.data
         else "none",
         # Another algorithm, or other outputs, would make every later answer look like another one.

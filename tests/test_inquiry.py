@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from autotune import inquiry
+from autotune.domain import DatasetProfile
 from autotune.errors import InputError
 from autotune.inquiry import inquire
+from autotune.spark.eventlog import LogSummary, summarise
 from commands import Command
 from recorded_logs import LOGS, ROLLED, plain, recorded
 
@@ -72,6 +75,37 @@ def test_what_a_larger_machine_had_is_no_start_here(tmp_path: Path) -> None:
     found = inquire(eventlog=str(plain(tmp_path, much)))
     assert found.logged == {}
     assert found.cautions == ("spark.driver.memory is 900t in the log, more than there is here",)
+
+
+@pytest.mark.parametrize(
+    ("read", "scans", "data", "other"),
+    [
+        (3 << 30, 1, 10 << 20, "3.0 GiB, and the data have 10.0 MiB"),
+        (3 << 20, 1, 10 << 30, "3.0 MiB, and the data have 10.0 GiB"),
+        (39 << 20, 1, 10 << 20, None),
+        (41 << 20, 1, 10 << 20, "41.0 MiB, and the data have 10.0 MiB"),
+        (90 << 20, 9, 10 << 20, None),  # each query reads them again
+        (11 << 20, 1, 1 << 30, None),  # a hundredth: few columns of many
+        (0, 1, 10 << 30, None),  # not every source counts
+    ],
+)
+def test_a_log_of_other_data_is_told(
+    monkeypatch: pytest.MonkeyPatch, read: int, scans: int, data: int, other: str | None
+) -> None:
+    def summarised(path: Path) -> LogSummary:
+        log = summarise(path)
+        assert log.profile is not None
+        change = {"input_bytes": read, "operators": {"scan": scans}, "rdd_jobs": 0}
+        profile = log.profile.model_copy(update=change)
+        return log.model_copy(update={"profile": profile})
+
+    monkeypatch.setattr(inquiry, "summarise", summarised)
+    of_data = DatasetProfile(path="/t", format="parquet", rows=1, bytes=data, files=1)
+    log, master = str(LOGS / "rdd-4.3.zstd"), "local[2]"
+    cautions = inquire(of_data, eventlog=log, master=master).cautions
+    said = f"the log read {other}, so it may be of other data"
+    assert cautions == ((said,) if other else ())
+    assert inquire(eventlog=log, master=master).cautions == (), "without data nothing is compared"
 
 
 def test_a_log_without_a_task_or_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from autotune.dataset.readers import Content, read_table
 from autotune.dataset.summary import Reading, summarise
 from autotune.domain import DatasetProfile
 from autotune.errors import InputError
+from autotune.pathtext import without_scheme
 
 __all__ = ["profile_dataset", "profile_if_readable"]
 
@@ -32,14 +33,17 @@ def profile_dataset(
 ) -> DatasetProfile:
     """Profile the data at *path*: a file, a folder of files, or a folder of such folders.
 
-    Folders named ``key=value`` are partitions of one table and give a column each. Files with
-    other columns, or in another folder, are other tables: rows, bytes and files are then those of
-    all tables together, while format, columns, row width, null share and skew are those of the
-    largest (in bytes) that has rows. Hidden files, ``_SUCCESS`` and checksums are ignored. The row
-    width is that of decoded rows in memory, so it compares between formats.
+    Folders named ``key=value`` are partitions of one table and give a column each; folders named
+    by dates or numbers are one table where columns are equal. Files with other columns, or in
+    another folder, are other tables: rows, bytes and files are then those of all tables together,
+    while format, columns, row width, null share and skew are those of the largest (in bytes) that
+    has rows. Hidden files, ``_SUCCESS`` and checksums are ignored, and so are files that a Delta
+    table has dropped, where its log tells. The row width is that of decoded rows in memory, so it
+    compares between formats.
 
     Args:
-        path: A local path, or those of all inputs of one job; ``file:`` is understood.
+        path: A local path, or those of all inputs of one job; ``file:`` is understood. Files that
+            are named make the tables that their folder would make of them.
         sample_rows: At most so many rows are read for what metadata does not tell.
         max_files: At most about so many files are looked into; of more, some are, and rows are
             estimated. All are listed.
@@ -54,7 +58,7 @@ def profile_dataset(
     effort = Effort(sample_rows, max_files, tuple(columns))
     roots = _roots([path] if isinstance(path, str) else path)
     try:
-        tables = [table for root in roots for table in find_tables(root, effort)]
+        tables = find_tables(roots, effort)
         tables.sort(key=lambda table: (-table.bytes, table.files[0]))
         readings = _read(tables, effort)
     finally:
@@ -77,7 +81,7 @@ def profile_if_readable(
     Raises:
         InputError: There is nothing there.
     """
-    if path is None or "://" in path:
+    if path is None or "://" in without_scheme(path):
         return None
     local_path(path)
     try:
@@ -93,10 +97,10 @@ def _roots(paths: Sequence[str]) -> list[Path]:
     roots = list(dict.fromkeys(local_path(path) for path in paths))
     if not roots:
         raise InputError("no path of data; name a file or a folder")
+    named = set(roots)
     for root in roots:
-        for other in roots:
-            if other in root.parents:
-                raise InputError(f"{root}: is part of {other}; name each table once")
+        for other in named.intersection(root.parents):
+            raise InputError(f"{root}: is part of {other}; name each table once")
     return roots
 
 

@@ -90,7 +90,8 @@ def _estimated(readings: Sequence[Reading], content: Content) -> set[str]:
         estimated |= {"row_width_bytes", "key_skew", "key_top10_share", "key_p99_to_median"}
     if len(content.sample.rows.schema) < len(facts.schema):
         estimated.add("row_width_bytes")
-    if not all(reading.content and reading.content.facts.exact for reading in readings):
+    exact = (r.content and r.content.facts.exact and not r.table.dropped for r in readings)
+    if not all(exact):
         estimated.add("rows")
     if not facts.exact and facts.row_groups is not None:
         estimated.add("row_groups")
@@ -124,6 +125,14 @@ def _cautions(readings: Sequence[Reading], content: Content, effort: Effort) -> 
         yield (
             f"only {looked:,} of {files:,} files were looked into, so rows are estimated{advice}"
         )
+    left_out = sum(reading.table.left_out for reading in readings)
+    if left_out == 1:
+        yield "a file or folder whose name is no Unicode was left out; rename it"
+    elif left_out:
+        named = f"{left_out:,} files or folders whose names are no Unicode"
+        yield f"{named} were left out; rename them"
+    for dropped in sorted({reading.table.dropped for reading in readings} - {""}):
+        yield f"{dropped} that the table has dropped are counted too, so rows are estimated"
     seen, all_columns = len(content.sample.rows.schema), len(content.facts.schema)
     if seen < all_columns and not effort.columns:
         yield (
