@@ -19,7 +19,8 @@ from typing import IO, Protocol, cast
 from autotune.errors import InputError
 
 LONGEST_LINE_BYTES = 32 << 20
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 14
+"""Decoded at once, and lost at once where a compressed log was cut off."""
 _SLICE_BYTES = 1 << 18
 _HEAD_BYTES = 4096
 _ROLLED = re.compile(r"events_(\d+)_")
