@@ -21,18 +21,22 @@ from autotune.spark.logtasks import TaskSpread
 Event = dict[str, Any]
 
 _MOST_NODES = 50_000
-_FAMILIES: tuple[tuple[str, Operator], ...] = (
-    (r"InMemory", Operator.CACHE),
+_FAMILIES: tuple[tuple[str, Operator | None], ...] = (
+    (r"InMemory|Scan In-memory", Operator.CACHE),
     (r".*(Python|Pandas|InArrow|ArrowEval|MapInArrow)", Operator.PYTHON),
-    (r"(File|Batch|LocalTable|ExistingRDD|RDD)?Scan\b|Range$|MicroBatchScan", Operator.SCAN),
+    (
+        r"(File|Batch|LocalTable|HiveTable|Native|ExistingRDD|RDD)?Scan\b|Range$|MicroBatchScan",
+        Operator.SCAN,
+    ),
     (r"BroadcastExchange", Operator.BROADCAST_EXCHANGE),
     (r"ReusedExchange", Operator.REUSED_EXCHANGE),
-    (r"Exchange|CollectLimit|TableCacheQueryStage", Operator.EXCHANGE),
+    (r"ShuffleExchangeSource", None),
+    (r"(Shuffle)?Exchange|CollectLimit|TableCacheQueryStage", Operator.EXCHANGE),
     (r"SortMergeJoin", Operator.SORT_MERGE_JOIN),
-    (r"ShuffledHashJoin", Operator.SHUFFLED_HASH_JOIN),
+    (r"(Shuffled)?HashJoin", Operator.SHUFFLED_HASH_JOIN),
     (r"BroadcastHashJoin|BroadcastNestedLoopJoin", Operator.BROADCAST_JOIN),
     (r"CartesianProduct|StreamingSymmetricHashJoin", Operator.OTHER_JOIN),
-    (r"HashAggregate", Operator.HASH_AGGREGATE),
+    (r"HashAggregate|GroupingAgg", Operator.HASH_AGGREGATE),
     (r"(Object\w*|Sort|MergingSession\w*|UpdatingSession\w*)Aggregate", Operator.OTHER_AGGREGATE),
     (r"Sort$|TakeOrdered", Operator.SORT),
     (r"Window", Operator.WINDOW),
@@ -45,14 +49,17 @@ _FAMILIES: tuple[tuple[str, Operator], ...] = (
     (r"Filter", Operator.FILTER),
     (r"Project", Operator.PROJECT),
     (r"Execute (InsertInto|Save|Create\w*AsSelect)|AppendData|Overwrite", Operator.WRITE),
+    (r"Execute (Merge|Update|Delete)", Operator.WRITE),
 )
 _PATTERNS = tuple((re.compile(pattern), family) for pattern, family in _FAMILIES)
+_ENGINE = re.compile(r"(Photon|Gpu|Comet|Velox)?(Columnar(?!ToRow))?")
+"""Engines that replace Spark's own write their names before its operators'."""
 _TREE_LINE = re.compile(r"^[\s:+\-|]*(?:\*\(\d+\) |\* )?([A-Z]\w*(?: [A-Z]\w+)?)")
 
 
 def family_of(node: str) -> Operator | None:
     """Return the family of an operator of a physical plan, or ``None`` for one of no interest."""
-    name = node.strip()
+    name = _ENGINE.sub("", node.strip(), count=1)
     return next((family for pattern, family in _PATTERNS if pattern.match(name)), None)
 
 
