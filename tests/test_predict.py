@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import random
 import warnings
@@ -271,6 +272,13 @@ def test_a_model_that_is_none_of_ours(
         Predictor.from_files({name: data for name, data in files.items() if data is not None})
 
 
+def test_a_model_of_an_older_version_means_something_else(predictor: Predictor) -> None:
+    files = predictor.files()
+    old = json.loads(files["card.json"]) | {"schema_version": 1}
+    with pytest.raises(InputError, match="another version; train a new one"):
+        Predictor.from_files({**files, "card.json": json.dumps(old).encode()})
+
+
 def test_the_same_history_gives_the_same_model(histories: tuple[StudyHistory, ...]) -> None:
     one, other = fit(histories), fit(histories[::-1])
     asked = (profile(GB // 40), machine(), [config(16), config(400)])
@@ -336,6 +344,17 @@ def test_the_training_set_is_known_by_all_that_was_learned_from() -> None:
     changed = histories[1].model_copy(update={"profile": other.model_copy(update={"rows": 7})})
     found = {hash_of(digest_histories([histories[0], last])) for last in (histories[1], changed)}
     assert len(found) == 2
+
+
+def test_the_training_set_is_the_same_whatever_a_processor_makes_of_it() -> None:
+    lessons = digest_histories([study("s", GB // 50, workload=w) for w in "ab"])
+    last_digits = [
+        replace(x, log_times={name: log + 1e-9 for name, log in x.log_times.items()})
+        for x in lessons
+    ]
+    assert hash_of(last_digits) == hash_of(lessons)
+    levels = [log for x in lessons for log in log_levels(x.history.trials).values()]
+    assert levels == [round(log, 6) for log in levels]
 
 
 def test_times_are_compared_with_what_was_measured_around_them() -> None:
@@ -405,6 +424,19 @@ def test_what_is_told_was_hardly_ever_slower(studies: int, slower: int, lead: fl
     logs[1 : 10 * slower : 10], truth[1 : 10 * slower : 10] = -0.4, 0.1
     found = margins_of(left_out_table(truth, studies), LeftOut(logs, np.zeros(len(logs))))
     assert found.sure == pytest.approx(lead)
+
+
+def test_one_pick_of_many_replicas_does_not_decide_what_is_sure() -> None:
+    good = promising(30)
+    bad, truth = good.copy(), good.copy()
+    bad[1], truth[1] = -0.4, 0.1  # picked whatever is learned from
+    truth[2] = -0.35
+    good[1], good[2] = 0.1, -0.35
+    table, flat = left_out_table(truth, 30), np.zeros(300)
+    fine, misled = LeftOut(good, flat), LeftOut(bad, flat)
+    assert margins_of(table, misled).sure == pytest.approx(0.4 / NOISE)
+    assert margins_of(table, misled, [fine] * 4).sure == 0.0  # in a fifth of them, of a half
+    assert margins_of(table, fine, [misled] * 4).sure == pytest.approx(0.4 / NOISE)
 
 
 def test_what_is_sure_has_an_interval_of_its_own() -> None:

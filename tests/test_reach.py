@@ -160,6 +160,16 @@ def test_a_machine_of_twice_the_memory_is_none_of_another_kind() -> None:
     assert reach.distance({**contexts[0], "machine memory per core": 20.0}) > 1
 
 
+@pytest.mark.parametrize("name", ["job seconds", "data size per slot", "machine slots"])
+def test_eight_times_as_much_of_anything_is_far_whatever_else_is_alike(name: str) -> None:
+    alike = {f"x{i}": 0.0 for i in range(50)}
+    contexts = [{**alike, "x0": float(i % 3), name: 4.0 + 0.5 * i} for i in range(9)]
+    reach, _ = reach_of(contexts, list("aaabbbccc"))
+    assert reach.distance({**alike, name: 10.9}) < 1
+    assert reach.distance({**alike, name: 11.1}) > 1
+    assert reach.distance({**alike, name: 0.0}) < 1  # what is small costs little
+
+
 def test_with_few_groups_nothing_is_far() -> None:
     reach, apart = reach_of([{"x": 1.0}, {"x": 2.0}], ["a", "b"])
     assert list(apart) == [0, 0]

@@ -13,6 +13,8 @@ from autotune.drift import levels
 from autotune.noise import is_cold
 from autotune.record import Cause, PastTrial, Purpose, Status
 
+_DIGITS = 6
+
 
 def log_levels(trials: Sequence[PastTrial]) -> Mapping[str, float]:
     """Return digest of a configuration → log(seconds), of those that are known to some extent.
@@ -31,7 +33,9 @@ def log_levels(trials: Sequence[PastTrial]) -> Mapping[str, float]:
         if trial.status in (Status.STOPPED_EARLY, Status.TIMED_OUT):
             stopped[trial.config.digest].append(_took(trial) or 0.0)
     ended = {digest: statistics.median(logs) for digest, logs in stopped.items()}
-    return ended | found
+    # Processors differ in the last digits, and models in what they make of equal splits: without
+    # these digits the same studies teach the same everywhere.
+    return {digest: round(log, _DIGITS) for digest, log in (ended | found).items()}
 
 
 def _levels(told: Sequence[PastTrial]) -> dict[str, float]:

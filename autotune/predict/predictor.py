@@ -40,6 +40,7 @@ PARTS = (CARD_FILE, REGRESSOR_FILE.format("*"), FAILURE_FILE, KNOWN_FILE)
 """All that a predictor may have, as patterns of names."""
 SHIPPED = Path(__file__).parent / "shipped"
 _RETRAIN = "train a new one with `autotune train`"
+_OTHER_VERSION = f"model: {CARD_FILE} is of another version; {_RETRAIN}"
 _NEWER = "model: made by a newer autotune; update autotune, or see `autotune train --replace`"
 _KNOWN = TypeAdapter(tuple[StudyHistory, ...])
 
@@ -186,9 +187,11 @@ class Predictor:
         except ValidationError as error:
             if _newer(files[CARD_FILE]):
                 raise NewerVersion(_NEWER) from error
-            raise InputError(f"model: {CARD_FILE} is of another version; {_RETRAIN}") from error
+            raise InputError(_OTHER_VERSION) from error
         if card.schema_version > CARD_VERSION:
             raise NewerVersion(_NEWER)
+        if card.schema_version < CARD_VERSION:
+            raise InputError(_OTHER_VERSION)
         try:
             known = _KNOWN.validate_json(files[KNOWN_FILE])
         except ValidationError as error:
