@@ -426,19 +426,6 @@ def test_what_is_told_was_hardly_ever_slower(studies: int, slower: int, lead: fl
     assert found.sure == pytest.approx(lead)
 
 
-def test_one_pick_of_many_replicas_does_not_decide_what_is_sure() -> None:
-    good = promising(30)
-    bad, truth = good.copy(), good.copy()
-    bad[1], truth[1] = -0.4, 0.1  # picked whatever is learned from
-    truth[2] = -0.35
-    good[1], good[2] = 0.1, -0.35
-    table, flat = left_out_table(truth, 30), np.zeros(300)
-    fine, misled = LeftOut(good, flat), LeftOut(bad, flat)
-    assert margins_of(table, misled).sure == pytest.approx(0.4 / NOISE)
-    assert margins_of(table, misled, [fine] * 4).sure == 0.0  # in a fifth of them, of a half
-    assert margins_of(table, fine, [misled] * 4).sure == pytest.approx(0.4 / NOISE)
-
-
 def test_what_is_sure_has_an_interval_of_its_own() -> None:
     logs = promising(30)
     truth = logs.copy()

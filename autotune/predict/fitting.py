@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autotune.domain import Config
-from autotune.predict.card import ModelCard, Regret, RuleScore, Score
+from autotune.predict.card import Margins, ModelCard, Regret, RuleScore, Score
 from autotune.predict.failing import fit_failure
 from autotune.predict.features import (
     FactsOf,
@@ -49,8 +49,6 @@ _SAME_REGRET = 0.005
 _LEAST_NEAR = 50
 _MOST_CUBIC = 4000
 _MOST_SLOW = 3000
-_REPLICAS = 4
-"""Of what was left out, to learn what is sure; of thousands of rows one is enough."""
 
 
 def fit(
@@ -91,22 +89,10 @@ def fit(
         told: _contest(table, lessons, {name: left_out[name][told] for name in models})
         for told in versions
     }
-    winners = sorted({contest.model for contest in contests.values()})
-    replicas = [
-        ask_left_out(winners, table, versions, outside, targets, replica=number)
-        for number in range(1, 1 + (_REPLICAS if len(table.study) <= _MOST_SLOW else 0))
-    ]
-    margins = {
-        told: margins_of(
-            table,
-            left_out[contest.model][told],
-            [each[contest.model][told] for each in replicas],
-        )
-        for told, contest in contests.items()
-    }
     known = ~np.isnan(targets)
     ways = [features.to_numpy() for features in versions.values()]
     shown = taught(ways, known, targets)
+    winners = sorted({contest.model for contest in contests.values()})
     fitted = {name: fitted_on(name, *shown) for name in winners}
     prepare = fitted[winners[0]]["prepare"]  # the same for all
     prepared = [prepare.transform(features) for features in ways]
@@ -117,7 +103,7 @@ def fit(
         models={told: contest.model for told, contest in contests.items()},
         scores={told: contest.scores for told, contest in contests.items()},
         grouped_by=table.grouped_by,
-        margins=margins,
+        margins={told: contest.margins for told, contest in contests.items()},
         failure_prior=prior,
         ranges=_ranges(lessons),
         reach={told: found for told, (found, _) in reach.items()},
@@ -140,6 +126,7 @@ class _Contest:
     scores: dict[str, Score]
     regrets: dict[str, Regret]
     """Of the winner, by the key of a study."""
+    margins: Margins
 
 
 def _contest(
@@ -155,7 +142,7 @@ def _contest(
 
     model = min(scores, key=rank)
     regrets = dict(zip([lesson.key for lesson in lessons], scored[model][1], strict=True))
-    return _Contest(model, scores, regrets)
+    return _Contest(model, scores, regrets, margins_of(table, left_out[model]))
 
 
 def left_out_regrets(

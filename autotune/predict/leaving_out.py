@@ -16,7 +16,6 @@ from autotune.predict.rows import Lessons, Table, feature_rows
 from autotune.predict.scoring import LeftOut
 
 _MAX_FOLDS = 10
-_SPARED = 0.1
 _MOST_SHOWN = 6000
 
 
@@ -82,8 +81,6 @@ def ask_left_out(
     versions: Mapping[Knowledge, pd.DataFrame],
     outside: Mapping[Knowledge, np.ndarray],
     targets: np.ndarray,
-    *,
-    replica: int = 0,
 ) -> dict[str, dict[Knowledge, LeftOut]]:
     """Ask models about the groups that each of them had not seen, knowing more or less of them.
 
@@ -93,16 +90,12 @@ def ask_left_out(
         versions: What is shown, and asked about.
         outside: Of each study, whether it lies too far from all others to be asked about.
         targets: log(time), a row each.
-        replica: Above 0, a tenth of the rows is not learned from, another for each number: what
-            models say on almost the same grounds.
     """
     found = {
         name: {known: LeftOut.blank(outside[known][table.study]) for known in versions}
         for name in models
     }
     measured = ~np.isnan(targets)
-    if replica:
-        measured &= np.random.default_rng(replica).random(len(targets)) >= _SPARED
     asked = {known: features.to_numpy() for known, features in versions.items()}
     for train, test in folds(table):
         shown, answers = taught(list(asked.values()), train & measured, targets)

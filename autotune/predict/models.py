@@ -116,16 +116,15 @@ def ask(
         log(time ÷ time of the reference). Of a blend its forest is asked; zero where there are no
         trees of equal standing.
     """
-    members = getattr(model, "named_estimators_", {})
-    trees = getattr(members.get("trees", model), "estimators_", None)
-    # Boosting keeps an array: stages, not opinions; and several of them are no trees.
-    if not isinstance(trees, list) or not hasattr(trees[0], "tree_"):
+    members = getattr(model, "named_estimators_", None)
+    trees = getattr(model if members is None else members["trees"], "estimators_", None)
+    if not isinstance(trees, list):  # boosting keeps an array: stages, not opinions
         return model.predict(prepared), np.zeros(len(prepared))
     # Straight to the trees: to check the same rows for each of them takes longer than the answer.
     rows = np.ascontiguousarray(prepared, dtype=np.float32)
     each = np.array([tree.tree_.predict(rows)[:, 0] for tree in trees])
     said = each.mean(axis=0)
-    if members:
+    if members is not None:
         others = [m.predict(prepared) for name, m in members.items() if name != "trees"]
         said = np.mean([said, *others], axis=0)
     places = np.broadcast_to(reference, len(prepared))

@@ -132,7 +132,7 @@ def _lost(table: Table, lessons: Sequence[Lessons], left_out: LeftOut) -> list[R
     picks = _picks(table, left_out)
     within = left_out.within()
     sure = {
-        group: _sure([picks.without(group)], table.study[within & (table.group != group)])
+        group: _sure(picks, picks.group != group, table.study[within & (table.group != group)])
         for group in np.unique(table.group)
     }
     high = margins_of(table, left_out).high
@@ -148,7 +148,7 @@ def _lost(table: Table, lessons: Sequence[Lessons], left_out: LeftOut) -> list[R
     return found
 
 
-def margins_of(table: Table, left_out: LeftOut, replicas: Sequence[LeftOut] = ()) -> Margins:
+def margins_of(table: Table, left_out: LeftOut) -> Margins:
     """Return how far left-out times lay from their prediction, and what was sure to be faster.
 
     In units of :func:`~autotune.predict.telling.doubt`, so that the interval is wide where the
@@ -167,17 +167,8 @@ def margins_of(table: Table, left_out: LeftOut, replicas: Sequence[LeftOut] = ()
     even that, and the whole interval must lie above no gain. Studies of one workload are alike, so
     that they count for less than their number; what is promised is as good as that. Studies that
     lie too far from the others are not asked about, and say nothing here.
-
-    Of a few dozen studies a single pick would decide, and models pick otherwise on almost the same
-    grounds: a study counts as bad by the share of *replicas* in which it is.
-
-    Args:
-        table: What was measured.
-        left_out: What is said of each row.
-        replicas: The same, by models that learned from almost the same rows.
     """
     picks = _picks(table, left_out)
-    all_picks = [picks, *(_picks(table, other) for other in replicas)]
     search = (np.arange(len(left_out.logs)) != table.baseline_row) & left_out.within()
     residuals = (table.log_times - left_out.logs) / doubt(left_out.spread)
     timed = search & ~np.isnan(residuals)
@@ -194,8 +185,8 @@ def margins_of(table: Table, left_out: LeftOut, replicas: Sequence[LeftOut] = ()
         outer = np.quantile(few, _conformal_level(len(few)), method="higher")
         return max(high_of_all, float(outer))
 
-    learned = _sure(all_picks, table.study[left_out.within()])
     every = np.ones(len(picks.rows), dtype=bool)
+    learned = _sure(picks, every, table.study[left_out.within()])
     sure = high(every) if learned is None else learned
     return Margins(low=low, high=high(every), sure=sure, high_if_sure=high(picks.gain > sure))
 
@@ -216,11 +207,6 @@ class _Picks:
     """Whether it was over 5 % slower."""
     group: np.ndarray
 
-    def without(self, group: int) -> _Picks:
-        """Return those of all groups but one."""
-        kept = self.group != group
-        return _Picks(self.rows[kept], self.gain[kept], self.slower[kept], self.group[kept])
-
 
 def _picks(table: Table, left_out: LeftOut) -> _Picks:
     # What fails is slower, whatever it would take.
@@ -238,18 +224,17 @@ def _picks(table: Table, left_out: LeftOut) -> _Picks:
     return _Picks(picked, gain, costs[picked] > _SLOWER, table.group[picked])
 
 
-def _sure(replicas: Sequence[_Picks], asked: np.ndarray) -> float | None:
+def _sure(picks: _Picks, chosen: np.ndarray, asked: np.ndarray) -> float | None:
     """Return the lead that was hardly ever misleading; ``None``: there are too few studies.
 
     Args:
-        replicas: The picks of studies, by models that learned from almost the same.
+        picks: Of all studies.
+        chosen: Which of them count.
         asked: The studies of which they are some, any number of times.
     """
     count = len(np.unique(asked))
     if count < _FEWEST:
         return None
-    allowed = max(0.0, _SHARE_SLOWER * (count + 1) - 1)
-    misled = np.concatenate([picks.gain[picks.slower] for picks in replicas])
-    most = int(allowed * len(replicas) + 1e-9)  # so many of all replicas' picks may be above it
-    slower = np.sort(misled)[::-1]
-    return float(slower[most]) if len(slower) > most else 0.0
+    allowed = max(0, math.floor(_SHARE_SLOWER * (count + 1)) - 1)
+    slower = np.sort(picks.gain[chosen & picks.slower])[::-1]
+    return float(slower[allowed]) if len(slower) > allowed else 0.0
