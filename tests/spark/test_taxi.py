@@ -11,6 +11,7 @@ from autotune.datagen import make_data
 from autotune.errors import InputError
 from autotune.spark.installation import find_installation
 from plainly import submit
+from workload_answers import logged
 
 pytestmark = pytest.mark.spark
 
@@ -101,13 +102,7 @@ def test_the_answers_are_right_named_and_independent_of_the_configuration(
     taxi: Path, tables: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     events = tmp_path / "events"
-    events.mkdir()
-    log = {
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": str(events),
-        "spark.eventLog.rolling.enabled": "false",
-        "spark.eventLog.compress": "false",
-    }
+    log = logged(events)
     odd = {"spark.sql.shuffle.partitions": "7", "spark.sql.adaptive.enabled": "false"}
     for name, master, conf in (("a", "local[2]", log), ("b", "local[1]", odd)):
         done = submit(

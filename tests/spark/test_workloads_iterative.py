@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,19 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from one_jvm import OneJvm
+from workload_answers import ODD, contents, rows
 
 pytestmark = pytest.mark.spark
 
 DATA = {"visits": 4_000, "ratings": 6_000, "edges": 3_000}
 PROGRAMS = {"features_ml": "visits", "als": "ratings", "graph": "edges"}
-ODD = {
-    "spark.sql.shuffle.partitions": "7",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.autoBroadcastJoinThreshold": "-1",
-    "spark.default.parallelism": "5",
-    "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
-    "spark.sql.files.maxPartitionBytes": "20000",
-}
 ONE = {"spark.sql.shuffle.partitions": "1", "spark.default.parallelism": "1"}
 WORD = 2**64 - 1
 
@@ -64,16 +56,6 @@ def run(
 ) -> None:
     source = data[PROGRAMS[name]]
     one_jvm.run(f"{name}.py", "--data", source, "--output", output, *arguments, conf=conf)
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a table, in an order that doesn't depend on its files."""
-    return sorted(parquet.read_table(folder).to_pylist(), key=lambda row: str(list(row.values())))
-
-
-def tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every answer of a program; it leaves nothing else."""
-    return {path.name: rows(path) for path in folder.iterdir()}
 
 
 def hashed(*numbers: int) -> int:
@@ -263,4 +245,4 @@ def test_answers_are_the_same_whatever_the_configuration(
     for number, (name, arguments, conf) in enumerate(ways):
         output = tmp_path / str(number)
         run(one_jvm, name, data, output, *arguments, conf=conf)
-        assert tables(output) == tables(answers / name), (name, arguments)
+        assert contents(output) == contents(answers / name), (name, arguments)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from one_jvm import OneJvm
-from workload_answers import ODD, Datasets, Row, by, column, contents, frame, made, rows
+from workload_answers import ODD, Datasets, Row, by, column, contents, frame, logged, made, rows
 
 pytestmark = pytest.mark.spark
 
@@ -125,13 +125,8 @@ def test_salt_and_broadcast_change_nothing_about_the_answers(
 def test_salt_repeats_the_dimension_unless_it_is_broadcast(
     one_jvm: OneJvm, data: dict[str, Path], tmp_path: Path, broadcast: str
 ) -> None:
-    (events := tmp_path / "events").mkdir()
-    log = {
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": str(events),
-        "spark.eventLog.rolling.enabled": "false",
-        "spark.eventLog.compress": "false",
-    }
+    events = tmp_path / "events"
+    log = logged(events)
     given = ("--salt", "3", "--broadcast", broadcast)
     run(one_jvm, "skew", data, tmp_path / "out", *given, conf=log)
     told = next(events.iterdir()).read_text()

@@ -14,6 +14,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from one_jvm import OneJvm
+from workload_answers import logged
 
 pytestmark = pytest.mark.spark
 
@@ -184,13 +185,8 @@ def test_prepared_records_are_summed_up_rightly(
 def test_answers_do_not_depend_on_the_storage_level(
     one_jvm: OneJvm, data: Path, answers: Callable[[str], Path], tmp_path: Path, level: str
 ) -> None:
-    (events := tmp_path / "events").mkdir()
-    log = {
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": str(events),
-        "spark.eventLog.rolling.enabled": "false",
-        "spark.eventLog.compress": "false",
-    }
+    events = tmp_path / "events"
+    log = logged(events)
     given = ("--data", data, "--output", tmp_path / "out", "--storage-level", level)
     one_jvm.run("caching.py", *given, conf=log)
     for step in PROGRAMS["caching"]:

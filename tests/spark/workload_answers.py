@@ -26,6 +26,17 @@ ODD = {
 }
 
 
+def logged(to: Path) -> dict[str, str]:
+    """Configuration that makes a job write its event log as plain text into a new folder."""
+    to.mkdir()
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": str(to),
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+    }
+
+
 def made(one_jvm: OneJvm, datasets: Datasets, to: Path, *, seed: int = 7) -> dict[str, Path]:
     """Make every dataset in a folder of its own."""
     return {
