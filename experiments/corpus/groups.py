@@ -63,9 +63,9 @@ features-ml-M-two-cores   als-M-two-cores           aggregations-M-one-core
 etl-M-two-cores           caching-S-two-workers
 
 partitions-L-two-cores    skew-L-one-core           udf-L-two-cores
-rdd-L-two-workers         ingest-L-two-workers      clicks-L-one-core
-joins-L-two-workers       sort-L-two-cores          graph-L-two-workers
-features-ml-L-two-workers als-L-two-cores           aggregations-L-two-workers
+rdd-L-two-cores           ingest-L-two-cores        clicks-L-one-core
+joins-L-two-cores         sort-L-two-cores          graph-L-two-workers
+features-ml-L-two-workers als-L-two-cores           aggregations-L-two-cores
 etl-L-one-core            caching-L-one-core
 """
 """The most telling first: it may end anywhere. Each part has every workload once, and the three

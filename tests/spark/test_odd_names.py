@@ -48,9 +48,10 @@ def test_spaces_quotes_and_scripts_in_every_name(
     )
     assert answer.code == 0, answer.err
     printed = json.loads(answer.out)
-    assert printed["failed"] == 0
     assert "not published" not in answer.err
     trials = load_study("sqlite:///mlruns/optuna.db", FOLDER).trials
+    assert [(t.execution.cause, t.execution.error) for t in trials] == [(None, None)] * 2
+    assert printed["failed"] == 0, answer.err
     assert [t.execution.writes_outside for t in trials] == [()] * 2
     assert len(Ledger().history()) == 1
     left = {name: Path(place) for name, place in printed["artifacts"].items() if "." in name}
