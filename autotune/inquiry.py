@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import dropwhile
 
 from autotune.dataset import profile_dataset
 from autotune.dataset.files import local_path
 from autotune.dataset.formats import format_of
-from autotune.domain import DatasetProfile, Machine, Operator, WorkloadProfile
+from autotune.domain import DatasetProfile, Machine, WorkloadProfile
 from autotune.errors import AutotuneError, InputError
+from autotune.logclues import log_cautions, other_data, ran_with
 from autotune.machine import detect_machine
 from autotune.pathtext import local_of
-from autotune.space import Parameter, Space, mode_of
-from autotune.space.units import read_number
+from autotune.space import Space
 from autotune.spacefile import load_space
-from autotune.spark.eventlog import LogSummary, summarise
+from autotune.spark.eventlog import summarise
 from autotune.spark.explain import explain_queries
 from autotune.spark.installation import Installation, find_installation, spark_defaults
-from autotune.units import format_bytes
 
-_SHOWN = 120
-_MOST_READ = 4
-"""So many times the bytes of the data a job reads at most that reads them once."""
-_LEAST_READ = 0.01
 _MASTER = "spark.master"
-_CORES = "spark.executor.cores"
-_SPARKS_OPTION = re.compile(
-    r"-XX:\+IgnoreUnrecognizedVMOptions|--add-modules=jdk\.incubator\.vector"
-    r"|--add-opens=java\.base/(java\.(lang|lang\.invoke|lang\.reflect|io|net|nio|util"
-    r"|util\.concurrent|util\.concurrent\.atomic)|jdk\.internal\.ref"
-    r"|sun\.(nio\.ch|nio\.cs|security\.action|util\.calendar))=ALL-UNNAMED"
-    r"|--add-opens=java\.security\.jgss/sun\.security\.krb5=ALL-UNNAMED"
-    r"|-Djava\.net\.preferIPv6Addresses=\w+|-Djdk\.reflect\.useDirectMethodHandle=false"
-    r"|-Dio\.netty\.(tryReflectionSetAccessible=true|allocator\.type=pooled"
-    r"|handler\.ssl\.defaultEndpointVerificationAlgorithm=NONE)"
-    r"|--sun-misc-unsafe-memory-access=allow|--enable-native-access=ALL-UNNAMED"
-)
-"""What Spark puts before a person's options: ``JavaModuleOptions`` in its sources."""
-_LOCAL_SLOTS = re.compile(r"local\[\s*(\d+)")
 
 
 @dataclass(frozen=True)
@@ -159,61 +138,10 @@ def _with_log(about: Inquiry, eventlog: str) -> Inquiry:
     if log.profile is None:
         message = f"eventlog {eventlog}: no task ended in it"
         raise InputError(f"{message}; name the log of a whole execution")
-    ran: dict[str, str] = {}
-    cautions = [*about.cautions, *_log_cautions(log, about.machine)]
-    cautions += _of_other_data(log.profile, about.profile)
-    for parameter in about.space.parameters:
-        name = parameter.name
-        text = _set_by_person(name, log.effective.get(name, "")) if parameter.is_property else ""
-        if text and _too_large(parameter, text, about.machine):
-            # Whoever took it for a start here would have nothing that starts.
-            cautions.append(f"{name} is {text} in the log, more than there is here")
-        elif text:
-            ran[name] = text
+    ran, too_large = ran_with(log, about.space, about.machine)
+    cautions = [*about.cautions, *log_cautions(log, about.machine)]
+    cautions += [*other_data(log.profile, about.profile), *too_large]
     return replace(about, job=log.profile, logged=ran, cautions=tuple(cautions))
-
-
-def _too_large(parameter: Parameter, text: str, machine: Machine) -> bool:
-    value = read_number(text, parameter.type, parameter.bare_unit)
-    if parameter.of == "memory":
-        return value is not None and value > machine.memory_bytes
-    return parameter.name == _CORES and value is not None and value > machine.cores_per_executor
-
-
-def _set_by_person(name: str, effective: str) -> str:
-    """Return a value without the options that Spark puts before the person's."""
-    if not name.endswith("extraJavaOptions"):
-        return effective
-    return " ".join(dropwhile(_SPARKS_OPTION.fullmatch, effective.split()))
-
-
-def _log_cautions(log: LogSummary, machine: Machine) -> Iterator[str]:
-    if log.failure is not None:
-        said = " ".join(log.failure.split())[:_SHOWN]
-        yield f"the execution of the log failed ({said}), so the log tells of a part of the job"
-    elif not log.ended:
-        yield "the log has no end, so it tells of a part of the job"
-    if log.ignored_lines:
-        yield f"{log.ignored_lines:,} of {log.lines:,} lines of the log could not be read"
-    master = log.effective.get(_MASTER, machine.master)
-    slots = _LOCAL_SLOTS.match(master)
-    other = mode_of(master) is not mode_of(machine.master)
-    if other or (slots and int(slots[1]) != machine.slots):
-        yield f"the log is of {master}, and this is about {machine.master}: see --master"
-
-
-def _of_other_data(job: WorkloadProfile, data: DatasetProfile | None) -> Iterator[str]:
-    """Tell where a log can't be of the data: compare what was read with what is there.
-
-    A job reads little of wide tables, each scan may read all, and not every source counts.
-    """
-    read = job.input_bytes or 0
-    if not read or data is None:
-        return
-    scans = job.operators.get(Operator.SCAN, 0) + (job.rdd_jobs or 0)
-    if read > data.bytes * max(_MOST_READ, scans) or read < data.bytes * _LEAST_READ:
-        amounts = f"{format_bytes(read)}, and the data have {format_bytes(data.bytes)}"
-        yield f"the log read {amounts}, so it may be of other data"
 
 
 def _check_queries(sql: str, tables: str) -> None:

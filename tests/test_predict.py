@@ -219,6 +219,14 @@ def test_the_unfamiliar_is_named(predictor: Predictor) -> None:
     assert size.endswith(" MiB)")
 
 
+def test_values_far_outside_of_all_that_was_tried_are_named(predictor: Predictor) -> None:
+    assert predictor.untried(Config(), machine()) == ()
+    assert predictor.untried(config(64, "2g"), machine()) == ()
+    (count,) = predictor.untried(config(1_000_000), machine())
+    assert count == f"{PARTITIONS}=1000000 is far above all that was tried"
+    assert predictor.untried(config(1_000_000), machine(4096, 10**15)) == (), "as many per slot"
+
+
 def regressor(predictor: Predictor) -> str:
     """Return the file of the model that answers."""
     return f"regressor-{predictor.card.model}.skops"

@@ -161,6 +161,8 @@ def test_cautions_name_what_is_unfamiliar(predictor: Predictor) -> None:
     far = ask(predictor, data=profile(900 * GB), where=machine(64, 512 * GB))
     assert any("data size" in said for said in far.cautions)
     assert any("slots" in said for said in far.cautions)
+    absurd = ask(predictor, today={PARTITIONS: "9000000"})
+    assert any(f"{PARTITIONS}=9000000" in said for said in absurd.cautions)
     newer = machine().model_copy(update={"spark_version": "4.3.0"})
     assert any("Spark 4.3" in said for said in ask(predictor, where=newer).cautions)
 

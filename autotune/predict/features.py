@@ -87,6 +87,14 @@ class Setting(Value):
         return self.name.startswith("spark.")
 
 
+    @property
+    def amount(self) -> str | None:
+        """The feature that says how much, as it compares between machines; of numbers only."""
+        if self.kind in (Kind.FLAG, Kind.OPTIONS, Kind.CATEGORY):
+            return None
+        return self.name + {Kind.COUNT: " per slot", Kind.MEMORY: " share"}.get(self.kind, "")
+
+
 def settings_of(
     configs: Iterable[Config], facts: Mapping[str, PropertyFact]
 ) -> tuple[Setting, ...]:

@@ -105,7 +105,7 @@ def fit(
         grouped_by=table.grouped_by,
         margins={told: contest.margins for told, contest in contests.items()},
         failure_prior=prior,
-        ranges=_ranges(lessons),
+        ranges=_ranges(lessons) | _tried(table, settings),
         reach={told: found for told, (found, _) in reach.items()},
         rules=_rules(lessons),
         workloads=tuple(sorted({x.history.workload for x in lessons})),
@@ -257,3 +257,14 @@ def _ranges(lessons: Sequence[Lessons]) -> dict[str, tuple[float, float]]:
             if not np.isnan(value):
                 seen.setdefault(name, []).append(value)
     return {name: (min(values), max(values)) for name, values in seen.items()}
+
+
+def _tried(table: Table, settings: Sequence[Setting]) -> dict[str, tuple[float, float]]:
+    """Return between which amounts each setting that holds a number was tried."""
+    amounts = [setting.amount for setting in settings if setting.amount is not None]
+    columns = {name: table.features[name].dropna() for name in amounts if name in table.features}
+    return {
+        name: (float(values.min()), float(values.max()))
+        for name, values in columns.items()
+        if len(values)
+    }

@@ -22,6 +22,7 @@ from autotune.predict.card import CARD_VERSION, Margins, ModelCard
 from autotune.predict.features import (
     SHARES,
     FactsOf,
+    Kind,
     config_features,
     context_features,
     context_text,
@@ -154,6 +155,27 @@ class Predictor:
                 found.append(
                     f"{name} {shown[0]} is {side} what was learned from ({shown[1]}–{shown[2]})"
                 )
+        return tuple(found)
+
+    def untried(self, config: Config, machine: Machine) -> tuple[str, ...]:
+        """Say in words which values of *config* lie far outside of what any study tried.
+
+        A tolerance of a factor of two at either end, of memory a tenth of the machine's. Nothing
+        is said of what *config* leaves unset.
+        """
+        facts = self.facts_of(machine.spark_version)
+        numbers = config_features(self.card.settings, config, None, machine, facts)
+        found = []
+        for setting in self.card.settings:
+            text = config.value(setting.name)
+            if text is None or setting.amount not in self.card.ranges:
+                continue
+            low, high = self.card.ranges[setting.amount]
+            value = numbers[setting.amount]
+            margin = 0.1 if setting.kind is Kind.MEMORY else 1.0
+            if value < low - margin or value > high + margin:
+                side = "above" if value > high else "below"
+                found.append(f"{setting.name}={text} is far {side} all that was tried")
         return tuple(found)
 
     def files(self) -> dict[str, bytes]:

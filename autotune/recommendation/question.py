@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autotune.domain import DatasetProfile, WorkloadProfile
+from autotune.domain import Config, DatasetProfile, WorkloadProfile
 from autotune.predict import Prediction, Predictor
 from autotune.predict.features import context_features
 from autotune.recommendation.answer import Recommendation
@@ -30,6 +30,12 @@ class Question:
     job: WorkloadProfile | None = None
     cautions: tuple[str, ...] = ()
     """What makes what is known of the job less than sure."""
+
+    def whole(self, config: Config) -> Config:
+        """Return *config* with what the person sets outside of the space."""
+        others = {k: text for k, text in self.today.items() if k not in config.arguments}
+        properties = {**others, **config.properties}
+        return Config(properties=properties, arguments=config.arguments)
 
 
 def nearest(predictor: Predictor, question: Question) -> list[StudyHistory]:
@@ -80,6 +86,7 @@ def cautions(predictor: Predictor, question: Question) -> tuple[str, ...]:
     """Say what about the question, data, machine or job makes the answer less sure."""
     machine, card = question.bound.machine, predictor.card
     found = list(predictor.unfamiliar(question.profile, machine))
+    found += predictor.untried(question.whole(question.bound.baseline), machine)
     if question.profile is None:
         found.append("the data is not known: name it with --data")
     else:

@@ -40,7 +40,7 @@ class _Oracle:
     def __init__(self, predictor: Predictor, question: Question) -> None:
         self._predictor = predictor
         self._question = question
-        self._baseline = self._complete(question.bound.baseline)
+        self._baseline = question.whole(question.bound.baseline)
         self._told: dict[str, Prediction] = {}
 
     def ask(self, configs: Sequence[Config]) -> tuple[Prediction, ...]:
@@ -51,19 +51,13 @@ class _Oracle:
         answers = self._predictor.predict(
             question.profile,
             question.bound.machine,
-            [self._complete(config) for config in fresh.values()],
+            [question.whole(config) for config in fresh.values()],
             baseline=self._baseline,
             workload=question.workload or "",
             job=question.job,
         )
         self._told |= zip(fresh, answers, strict=True)
         return tuple(self._told[digest] for digest in digests)
-
-    def _complete(self, config: Config) -> Config:
-        today = self._question.today
-        others = {name: value for name, value in today.items() if name not in config.arguments}
-        properties = {**others, **config.properties}
-        return Config(properties=properties, arguments=config.arguments)
 
 
 def rank(predictor: Predictor, question: Question, *, seed: int = 0) -> Recommendation:
