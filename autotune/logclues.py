@@ -38,7 +38,7 @@ def ran_with(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what the execution set of what *space* may change, and what is left out of that.
 
-    Whoever took more memory or cores than *machine* has for a start would have nothing that starts.
+    Whoever starts with more memory or cores than *machine* has would have nothing that starts.
     """
     ran: dict[str, str] = {}
     left_out = []

@@ -86,7 +86,6 @@ class Setting(Value):
         """Whether it is a Spark property; otherwise it is an argument of the job."""
         return self.name.startswith("spark.")
 
-
     @property
     def amount(self) -> str | None:
         """The feature that says how much, as it compares between machines; of numbers only."""
