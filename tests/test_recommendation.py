@@ -163,6 +163,9 @@ def test_cautions_name_what_is_unfamiliar(predictor: Predictor) -> None:
     assert any("slots" in said for said in far.cautions)
     absurd = ask(predictor, today={PARTITIONS: "9000000"})
     assert any(f"{PARTITIONS}=9000000" in said for said in absurd.cautions)
+    theirs = {"spark.speculation": "true", "spark.app.name": "mine"}
+    (said, _) = ask(predictor, today=theirs | BAD).cautions
+    assert said == "no study tried spark.speculation, which you set"
     newer = machine().model_copy(update={"spark_version": "4.3.0"})
     assert any("Spark 4.3" in said for said in ask(predictor, where=newer).cautions)
 

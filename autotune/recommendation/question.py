@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,10 +12,15 @@ from autotune.predict import Prediction, Predictor
 from autotune.predict.features import context_features
 from autotune.recommendation.answer import Recommendation
 from autotune.record import StudyHistory
-from autotune.space import BoundSpace
+from autotune.space import BoundSpace, same_value
 
 SIMILAR = 3
 """So many studies are named as those that an answer leans on."""
+_MATTERS = re.compile(
+    r"spark\.(sql\.(adaptive|files|shuffle|join|autoBroadcast|execution|inMemory|codegen)|shuffle"
+    r"|memory|speculation|locality|dynamicAllocation|reducer|broadcast|rdd|io|serializer|storage)"
+)
+"""Properties that are there to make jobs faster; others say where and as whom a job runs."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,25 @@ def kept_default(question: Question, considered: int, prediction: Prediction) ->
     )
 
 
+def _never_varied(predictor: Predictor, question: Question) -> list[str]:
+    """Return what the person sets, to be faster, that no study learned from ever changed."""
+    learned = {setting.name for setting in predictor.card.settings}
+    facts = predictor.facts_of(question.bound.machine.spark_version)
+    return [
+        name
+        for name, text in sorted(question.today.items())
+        if name not in learned and _MATTERS.match(name)
+        if name not in facts or not same_value(text, facts[name].default or "")
+    ]
+
+
 def cautions(predictor: Predictor, question: Question) -> tuple[str, ...]:
     """Say what about the question, data, machine or job makes the answer less sure."""
     machine, card = question.bound.machine, predictor.card
     found = list(predictor.unfamiliar(question.profile, machine))
     found += predictor.untried(question.whole(question.bound.baseline), machine)
+    if unknown := _never_varied(predictor, question):
+        found.append(f"no study tried {', '.join(unknown)}, which you set")
     if question.profile is None:
         found.append("the data is not known: name it with --data")
     else:
