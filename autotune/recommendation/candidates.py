@@ -20,6 +20,9 @@ Choice = float | int | str | None
 _NEIGHBOURS = 24
 _SAMPLES = 20
 _MOST_STARTS = 12
+_TASKS = "partitions"
+_MANY_WAVES = 4
+"""With more tasks a slot than this, a last wave that is not full costs little."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def candidates(
     rng = random.Random(seed)
     for _ in range(_SAMPLES):
         choices = {dimension.name: _any(dimension, rng) for dimension in bound.dimensions}
-        found.append(Candidate(bound.decode(choices), "sample", tried=False))
+        found.append(Candidate(_decoded(bound, choices), "sample", tried=False))
     return list(_distinct(found))
 
 
@@ -81,7 +84,7 @@ def neighbours(
         known = [dimension for dimension in bound.dimensions if dimension.name in start]
         changed = rng.sample(known, min(rng.randint(1, 3), len(known)))
         moved = {d.name: _moved(d, start[d.name], rng) for d in changed}
-        config = bound.decode({**start, **moved})
+        config = _decoded(bound, {**start, **moved})
         found.append(Candidate(config, "neighbour of a good one", tried=False))
     return found
 
@@ -120,10 +123,10 @@ def transferred(
             choices = _choices(bound, plain, config, facts)
         except InputError:
             continue  # that machine or space has nothing in common with ours
-        yield Candidate(bound.decode(choices), f"study {history.study}")
+        yield Candidate(_decoded(bound, choices), f"study {history.study}")
         if ratio is not None:
             scaled = {name: _scaled(bound, name, value, ratio) for name, value in choices.items()}
-            yield Candidate(bound.decode(scaled), f"study {history.study}, scaled to the data")
+            yield Candidate(_decoded(bound, scaled), f"study {history.study}, scaled to the data")
 
 
 def _choices(
@@ -170,6 +173,25 @@ def _data_per_slot(
         history.profile.bytes / history.machine.slots,
     )
     return here / there if abs(math.log(here / there)) > 0.2 else None
+
+
+def _decoded(bound: BoundSpace, choices: Mapping[str, Choice]) -> Config:
+    """Return the configuration of *choices*, with partitions in whole waves, one at least.
+
+    Three equal tasks on two slots take as long as four: one slot waits while the last one runs.
+    Short tasks hide that, and a task more costs them some milliseconds; long ones pay in full.
+    """
+    waves = {
+        name: math.ceil(value)
+        for name, value in choices.items()
+        if isinstance(value, int | float) and value < _MANY_WAVES and _are_tasks(bound, name)
+    }
+    return bound.decode({**choices, **waves})
+
+
+def _are_tasks(bound: BoundSpace, name: str) -> bool:
+    parameter = bound.space.parameter(name)
+    return parameter.per is Per.SLOT and parameter.unit == _TASKS
 
 
 def _scaled(bound: BoundSpace, name: str, value: Choice, ratio: float) -> Choice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from autotune.domain import Config
 from autotune.predict import Prediction, Predictor
@@ -28,10 +29,18 @@ _UNTRIED = 0.03
 """In log(time): what a model finds by looking at many is partly luck."""
 _NO_EFFECT = 0.02
 """Of the time, all changes that are taken back together: far less than can be measured."""
+_NO_RISK = 0.01
 _SOURCES = 5
 _ROUNDS = 2
 _LEADERS = 3
 _PER_ROUND = 16
+
+
+class Oracle(Protocol):
+    """Who is asked what to expect of configurations."""
+
+    def ask(self, configs: Sequence[Config]) -> tuple[Prediction, ...]:
+        """Return what to expect of each."""
 
 
 class _Oracle:
@@ -79,7 +88,7 @@ def rank(predictor: Predictor, question: Question, *, seed: int = 0) -> Recommen
     told = oracle.ask([candidate.config for candidate in pool])
     pool, predictions = _refined(oracle, bound, pool, told, seed=seed)
     best = preferred(predictions, [candidate.tried for candidate in pool])[0]
-    config, prediction = _pruned(oracle, bound, pool[best].config, predictions[best])
+    config, prediction = pruned(oracle, bound, pool[best].config, predictions[best])
     answer = kept_default(question, len(pool), predictions[0])
     changed = config.digest != bound.baseline.digest
     keep, reason = verdict(prediction, changed=changed, tried=pool[best].tried)
@@ -159,23 +168,45 @@ def _without(bound: BoundSpace, config: Config, parts: Sequence[Sequence[str]]) 
     return found
 
 
-def _pruned(
-    oracle: _Oracle, bound: BoundSpace, config: Config, prediction: Prediction
+def pruned(
+    oracle: Oracle, bound: BoundSpace, config: Config, prediction: Prediction
 ) -> tuple[Config, Prediction]:
-    """Take back the changes that do nothing, least effect first, while the time stays the same."""
+    """Take back the changes that do nothing, least effect first, while the time stays the same.
+
+    What keeps the job from failing stays, and stands in the way of no other.
+
+    Args:
+        oracle: who tells what to expect.
+        bound: the space of the question.
+        config: what is to become shorter.
+        prediction: of *config*.
+
+    Returns:
+        What is left of it, and what to expect of that.
+    """
     names = config.differing(bound.baseline)
-    if not names:
-        return config, prediction
-    alone = oracle.ask(_without(bound, config, [[name] for name in names]))
-    effects = dict(zip(names, alone, strict=True))
-    order = sorted(names, key=lambda name: (effects[name].relative_time, name))
-    shorter = _without(bound, config, [order[: count + 1] for count in range(len(order))])
     limit = prediction.relative_time * (1 + _NO_EFFECT)
-    risk = prediction.failure_probability + 0.01
-    for candidate, told in reversed(list(zip(shorter, oracle.ask(shorter), strict=True))):
-        if told.relative_time <= limit and told.failure_probability <= risk:
-            return candidate, told
-    return config, prediction
+    risk = prediction.failure_probability + _NO_RISK
+
+    def idle(told: Prediction) -> bool:
+        return told.relative_time <= limit and told.failure_probability <= risk
+
+    alone = zip(
+        names, oracle.ask(_without(bound, config, [[name] for name in names])), strict=True
+    )
+    spare = sorted((told.relative_time, name) for name, told in alone if idle(told))
+    rest = [name for _, name in spare]
+    taken: list[str] = []
+    found = config, prediction
+    while rest:
+        parts = [[*taken, *rest[: count + 1]] for count in range(len(rest))]
+        shorter = _without(bound, config, parts)
+        answers = oracle.ask(shorter)
+        good = max((place for place, told in enumerate(answers) if idle(told)), default=-1)
+        if good >= 0:
+            taken, found = parts[good], (shorter[good], answers[good])
+        rest = rest[good + 2 :]  # the first that can't go too stays
+    return found
 
 
 def _changes(
