@@ -246,6 +246,8 @@ def test_candidates_are_distinct_start_with_the_baseline_and_can_be_repeated(
     assert len(set(digests)) == len(digests) > 100
     assert "sample" in {candidate.origin for candidate in pool}
     assert expert_config(bound, profile(GB // 40)).digest in digests
+    alone = candidates(bound, (), profile(GB // 40), facts_of=facts_of)
+    assert "expert rules" in {candidate.origin for candidate in alone}
     assert any(candidate.origin.startswith("study a") for candidate in pool)
     assert all(bound.keeps_rules(candidate.config) for candidate in pool)
     again = candidates(bound, histories, profile(GB // 40), facts_of=facts_of)

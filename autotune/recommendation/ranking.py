@@ -30,6 +30,7 @@ _UNTRIED = 0.03
 _NO_EFFECT = 0.02
 """Of the time, all changes that are taken back together: far less than can be measured."""
 _NO_RISK = 0.01
+"""Of failure, likewise."""
 _SOURCES = 5
 _ROUNDS = 2
 _LEADERS = 3
@@ -43,7 +44,7 @@ class Oracle(Protocol):
         """Return what to expect of each."""
 
 
-class _Oracle:
+class _PredictorOracle:
     """The predictor, asked about configurations of one question."""
 
     def __init__(self, predictor: Predictor, question: Question) -> None:
@@ -79,7 +80,7 @@ def rank(predictor: Predictor, question: Question, *, seed: int = 0) -> Recommen
     """
     if predictor.distance(question.profile, question.bound.machine, question.job) > 1:
         return by_rules(predictor, question)
-    oracle = _Oracle(predictor, question)
+    oracle = _PredictorOracle(predictor, question)
     bound = question.bound
     near = nearest(predictor, question)
     pool = candidates(
@@ -113,7 +114,7 @@ def rank(predictor: Predictor, question: Question, *, seed: int = 0) -> Recommen
 
 
 def _refined(
-    oracle: _Oracle,
+    oracle: _PredictorOracle,
     bound: BoundSpace,
     pool: Sequence[Candidate],
     predictions: Sequence[Prediction],
@@ -210,7 +211,7 @@ def pruned(
 
 
 def _changes(
-    oracle: _Oracle, bound: BoundSpace, config: Config, prediction: Prediction
+    oracle: _PredictorOracle, bound: BoundSpace, config: Config, prediction: Prediction
 ) -> tuple[Change, ...]:
     """Name what is different, with its own share of the gain; the largest first."""
     names = config.differing(bound.baseline)

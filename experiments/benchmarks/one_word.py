@@ -2,8 +2,8 @@
 
     python experiments/benchmarks/one_word.py [--corpus FOLDER] [WORD]
 
-A line a group: median of log(time ÷ default's time) of the configurations that have the word and
-of those that don't, and the best of either; then over all groups how often the best has it, how
+A line a group: median of time ÷ default's time of the configurations that have the word and of
+those that don't, and the best of either; then over all groups how often the best has it, how
 much of all tuned gains is left without it, and where it is over 5 % slower than the default.
 """
 
